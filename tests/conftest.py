@@ -57,8 +57,10 @@ def tables_from_one_script() -> Iterator[None]:
             return
         if not statements:
             made(connection)
-            script = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
-            statements.extend(script.scalars())
+            script = connection.exec_driver_sql(
+                "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+            )
+            statements.extend(row.sql for row in script if not row.name.startswith("sqlite_"))  # its own tables
             return
         for statement in statements:
             connection.connection.cursor().execute(statement)

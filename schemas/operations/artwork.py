@@ -31,17 +31,17 @@ class ArtworkParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkno
         Annotated[float, Meta(ge=0.0, le=0.45)],
         described("Room about the artwork", "left on every side of it", "share of the area's shorter side"),
     ] = 0.0
-    horizontal_alignment: Annotated[HorizontalAlignment, described("Place across", "where the artwork lies in the area")] = (
-        field(default="center", name="horizontalAlignment")
-    )
+    horizontal_alignment: Annotated[
+        HorizontalAlignment, described("Place across", "where the artwork lies in the area")
+    ] = field(default="center", name="horizontalAlignment")
     vertical_alignment: Annotated[
         VerticalAlignment, described("Place up and down", "where the artwork lies in the area")
     ] = field(default="center", name="verticalAlignment")
     product_color: Annotated[
         Hex | None, described("Colour of the product", "that the artwork is printed on", "a colour as #FFFFFF")
     ] = field(default=None, name="product.color")
-    background_color: Annotated[Hex | None, described("Background", "behind the product", "a colour as #FFFFFF")] = field(
-        default=None, name="background.color"
+    background_color: Annotated[Hex | None, described("Background", "behind the product", "a colour as #FFFFFF")] = (
+        field(default=None, name="background.color")
     )
 
 

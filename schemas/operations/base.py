@@ -117,9 +117,9 @@ def _described(of: Any) -> Description:
 class SizedParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Those of an operation whose picture may have another size than is usual. `outputSize`: WIDTHxHEIGHT in pixels."""
 
-    output_size: Annotated[OutputSize | None, described("Size of the picture", "width x height, as 2000x2000", "pixels")] = (
-        msgspec.field(default=None, name="outputSize")
-    )
+    output_size: Annotated[
+        OutputSize | None, described("Size of the picture", "width x height, as 2000x2000", "pixels")
+    ] = msgspec.field(default=None, name="outputSize")
 
     @property
     def size(self) -> Size | None:

@@ -28,7 +28,8 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
         Literal["keep", "drop"], described("Its own shadow", "of a photograph that is cut out already")
     ] = field(default="keep", name="shadow.own")
     speckle_share: Annotated[
-        float, described("Smallest piece kept", "islands and pinholes that are smaller go", "share of the product's area")
+        float,
+        described("Smallest piece kept", "islands and pinholes that are smaller go", "share of the product's area"),
     ] = 0.001
     subject: Annotated[
         Literal["auto", "product", "everything"],

@@ -41,8 +41,8 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
         Annotated[str, Meta(max_length=1024)] | None,
         described("Colours of the scene", "as wall:#E8DFD0,table:#5A4636, by the scene's paints"),
     ] = None
-    shadow_mode: Annotated[Literal["scene", "none"], described("Shadow", "as the scene's light throws it, or none")] = field(
-        default="scene", name="shadow.mode"
+    shadow_mode: Annotated[Literal["scene", "none"], described("Shadow", "as the scene's light throws it, or none")] = (
+        field(default="scene", name="shadow.mode")
     )
     lighting_mode: Annotated[
         Literal["scene", "both", "none"],

@@ -7,7 +7,9 @@ from schemas.operations import OPERATIONS
 from schemas.operations.base import Description, Parameters
 
 PARAMETERS = [
-    (operation, name, description) for operation in OPERATIONS.values() for name, description in operation.parameters.descriptions().items()
+    (operation, name, description)
+    for operation in OPERATIONS.values()
+    for name, description in operation.parameters.descriptions().items()
 ]
 
 
@@ -20,13 +22,21 @@ def test_it_has_a_name_and_a_hint_in_words(description: Description) -> None:
 
 
 def test_a_figure_has_a_unit_or_counts() -> None:
-    bare = [f"{operation.name} {name}" for operation, name, description in PARAMETERS if description.most and not description.unit]
+    bare = [
+        f"{operation.name} {name}"
+        for operation, name, description in PARAMETERS
+        if description.most and not description.unit
+    ]
     assert bare == ["mockup seed"], "which counts variations"
 
 
 def test_bounds_are_those_that_are_checked() -> None:
     description = OPERATIONS["packshot"].parameters.descriptions()
-    assert (description["padding"].least, description["padding"].most, description["padding"].unit) == (0.0, 0.45, "share of the canvas")
+    assert (description["padding"].least, description["padding"].most, description["padding"].unit) == (
+        0.0,
+        0.45,
+        "share of the canvas",
+    )
     assert (description["straighten.angle"].least, description["straighten.angle"].most) == (-45.0, 45.0)
     assert (description["scaling"].least, description["scaling"].most) == (None, None)
     assert OPERATIONS["upscale"].parameters.descriptions()["scale"].most == 2.0

@@ -160,7 +160,9 @@ def test_an_opinion_on_another_products_case_is_refused(desk: Desk) -> None:
 
 
 def test_a_share_that_is_taken_away_lets_one_person_decide_but_not_against_what_stands(desk: Desk) -> None:
-    case_id, other = (case_of(requested_reviews(desk.flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB")
+    case_id, other = (
+        case_of(requested_reviews(desk.flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB"
+    )
     desk.say(case_id, APPROVE, "ada")
     alone = Desk(desk.flow, share=0.0)
     assert isinstance(alone.say(other, APPROVE, "ada"), ReviewDecided)
@@ -191,7 +193,9 @@ def test_the_facts_are_the_same_when_they_are_made_anew(database: Database, seed
     """Whatever people say and take back, and however often it is told."""
     random, flow = Random(seed), Logged(database)
     desk = Desk(flow)
-    case_ids = [case_of(requested_reviews(flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB"]
+    case_ids = [
+        case_of(requested_reviews(flow, upsert(sku=sku, channels=CHANNELS, photo=f"{sku}.jpg"))) for sku in "AB"
+    ]
     words = 0
     for _ in range(16):
         case_id, by = random.choice(case_ids), random.choice(["ada", "bob", "cleo"])

@@ -80,7 +80,9 @@ async def show_live(
     return ServerSentEvent(_stream(visitor, names, wanted), retry_duration=AGAIN_AFTER_MS, headers=HEADERS)
 
 
-async def _stream(visitor: Visitor, names: Sequence[str], wanted: cases.Wanted) -> AsyncIterator[ServerSentEventMessage]:
+async def _stream(
+    visitor: Visitor, names: Sequence[str], wanted: cases.Wanted
+) -> AsyncIterator[ServerSentEventMessage]:
     """What all parts tell, as it comes: none waits for another."""
     queue: asyncio.Queue[ServerSentEventMessage | None] = asyncio.Queue()
     following = asyncio.gather(*(_follow(visitor, name, wanted, queue) for name in names))
