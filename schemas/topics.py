@@ -24,6 +24,7 @@ from schemas.records import (
     LetterResolved,
     ModelAdded,
     ModelReleased,
+    OpinionGiven,
     PictureRated,
     PolicyContinued,
     PolicyReleased,
@@ -120,7 +121,7 @@ REPLIES = Topic(PREFIX + "replies", (TaskCompleted, TaskFailed))
 REVIEWS = Topic(PREFIX + "reviews", (ReviewRequested,), retention_days=None)
 DECISIONS = Topic(
     PREFIX + "decisions",
-    (ReviewDecided, DecisionUndone, RetractionDecided, CutoutRetouched, PictureRated),
+    (ReviewDecided, DecisionUndone, OpinionGiven, RetractionDecided, CutoutRetouched, PictureRated),
     None,
     WRITTEN_BY_OTHERS_BYTES,
 )

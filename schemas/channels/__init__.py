@@ -16,6 +16,7 @@ from schemas.decoding import prepare
 from schemas.errors import InputError
 from schemas.records import Name
 from schemas.text import whole
+from schemas.uncertainty import Weights
 
 Format = Literal["jpeg", "png", "webp", "gif", "tiff", "bmp"]
 ShadowMode = Literal["none", "contact", "soft", "hard", "floating", "reflection", "own"]
@@ -68,6 +69,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     product's pixels may be enlarged: before that the canvas shrinks. With `trim` the canvas follows the
     product's own shape. `formats[0]` is what we write. `people` is whether somebody may be seen, wearing the product.
     `uncertainty_max` is how likely a cutout may be no good that nobody looks at; None leaves it to the gates.
+    `uncertainty_weights` are what speaks how much against one, in place of those that ship.
     `second_hand` names the rules that only third parties report. `demands` are points of the checklist of which
     something must have been measured: a picture of which nothing was goes to a person.
     """
@@ -92,6 +94,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     trim: bool = False
     people: bool = False
     uncertainty_max: Share | None = None
+    uncertainty_weights: Weights | None = None
     demands: tuple[CheckedPoint, ...] = ()
 
     @property

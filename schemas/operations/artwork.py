@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from schemas.channels import Hex
-from schemas.operations.base import FILE, Operation, SizedParameters
+from schemas.operations.base import FILE, Operation, SizedParameters, described
 from schemas.records import Name
 
 Scaling = Literal["fit", "fill"]
@@ -22,14 +22,27 @@ class ArtworkParameters(SizedParameters, frozen=True, kw_only=True, forbid_unkno
     WIDTHxHEIGHT in pixels.
     """
 
-    template: Name
-    area: Name | None = None
-    scaling: Scaling = "fit"
-    padding: Annotated[float, Meta(ge=0.0, le=0.45)] = 0.0
-    horizontal_alignment: HorizontalAlignment = field(default="center", name="horizontalAlignment")
-    vertical_alignment: VerticalAlignment = field(default="center", name="verticalAlignment")
-    product_color: Hex | None = field(default=None, name="product.color")
-    background_color: Hex | None = field(default=None, name="background.color")
+    template: Annotated[Name, described("Blank product", "that the artwork is printed on")]
+    area: Annotated[Name | None, described("Print area", "of the blank product; its first where none is named")] = None
+    scaling: Annotated[
+        Scaling, described("Fitting", "fit shows all of the artwork, fill covers the area and crops what is over")
+    ] = "fit"
+    padding: Annotated[
+        Annotated[float, Meta(ge=0.0, le=0.45)],
+        described("Room about the artwork", "left on every side of it", "share of the area's shorter side"),
+    ] = 0.0
+    horizontal_alignment: Annotated[
+        HorizontalAlignment, described("Place across", "where the artwork lies in the area")
+    ] = field(default="center", name="horizontalAlignment")
+    vertical_alignment: Annotated[
+        VerticalAlignment, described("Place up and down", "where the artwork lies in the area")
+    ] = field(default="center", name="verticalAlignment")
+    product_color: Annotated[
+        Hex | None, described("Colour of the product", "that the artwork is printed on", "a colour as #FFFFFF")
+    ] = field(default=None, name="product.color")
+    background_color: Annotated[Hex | None, described("Background", "behind the product", "a colour as #FFFFFF")] = (
+        field(default=None, name="background.color")
+    )
 
 
 OPERATION = Operation(

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
 from schemas.channels import Channel, CheckedPoint, Size
@@ -59,6 +60,22 @@ class BadParameters(InputError, ValueError):
 OutputSize = Annotated[str, Meta(pattern=whole("[1-9][0-9]{1,4}x[1-9][0-9]{1,4}"))]
 
 
+def described(title: str, hint: str, unit: str = "") -> Meta:
+    """How people are told of a parameter: its name in words, what it does, and the unit of its figure."""
+    return Meta(title=title, description=hint, extra={"unit": unit})
+
+
+@dataclass(frozen=True)
+class Description:
+    """A parameter as people are told of it. `least` and `most` bound a figure; None where nothing does."""
+
+    title: str
+    hint: str
+    unit: str
+    least: float | None
+    most: float | None
+
+
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parameters of one operation, under the names that merchants know."""
 
@@ -79,11 +96,30 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 raise BadParameters(f"`{name}` = {value!r}: {explained(str(error))}", name) from error
         return msgspec.convert(dict(values), cls, strict=False)
 
+    @classmethod
+    def descriptions(cls) -> dict[str, Description]:
+        """Every parameter as people are told of it, by its name."""
+        return {each.encode_name: _described(each.type) for each in msgspec.structs.fields(cls)}
+
+
+def _described(of: Any) -> Description:
+    declared = msgspec.inspect.type_info(of)
+    known = declared.extra_json_schema or {} if isinstance(declared, msgspec.inspect.Metadata) else {}
+    unit = (declared.extra or {}).get("unit", "") if isinstance(declared, msgspec.inspect.Metadata) else ""
+    schema = msgspec.json.schema(of)
+    kinds = schema.get("anyOf", [schema])
+    figures: Mapping[str, Any] = next((each for each in kinds if each.get("type") in ("number", "integer")), {})
+    least = figures.get("minimum", figures.get("exclusiveMinimum"))
+    most = figures.get("maximum", figures.get("exclusiveMaximum"))
+    return Description(known.get("title", ""), known.get("description", ""), unit, least, most)
+
 
 class SizedParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Those of an operation whose picture may have another size than is usual. `outputSize`: WIDTHxHEIGHT in pixels."""
 
-    output_size: OutputSize | None = msgspec.field(default=None, name="outputSize")
+    output_size: Annotated[
+        OutputSize | None, described("Size of the picture", "width x height, as 2000x2000", "pixels")
+    ] = msgspec.field(default=None, name="outputSize")
 
     @property
     def size(self) -> Size | None:

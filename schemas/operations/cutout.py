@@ -1,12 +1,12 @@
 """The parameters of a cutout."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from msgspec import field
 from msgspec.structs import replace
 
 from schemas.categories import is_worn
-from schemas.operations.base import Operation, Parameters
+from schemas.operations.base import Operation, Parameters, described
 from schemas.records import ModelRef, Sha256
 
 
@@ -21,12 +21,24 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
     that is asked in place of the one that works; a recalled one is not.
     """
 
-    keep_own_alpha: bool = True
-    own_shadow: Literal["keep", "drop"] = field(default="keep", name="shadow.own")
-    speckle_share: float = 0.001
-    subject: Literal["auto", "product", "everything"] = "auto"
-    retouch: Sha256 | None = None
-    model: ModelRef | None = None
+    keep_own_alpha: Annotated[
+        bool, described("Keep its own cutout", "a photograph that is cut out already stays as it is")
+    ] = True
+    own_shadow: Annotated[
+        Literal["keep", "drop"], described("Its own shadow", "of a photograph that is cut out already")
+    ] = field(default="keep", name="shadow.own")
+    speckle_share: Annotated[
+        float,
+        described("Smallest piece kept", "islands and pinholes that are smaller go", "share of the product's area"),
+    ] = 0.001
+    subject: Annotated[
+        Literal["auto", "product", "everything"],
+        described(
+            "What is cut out", "product: it alone; everything: all that stands out, people too; auto: by its category"
+        ),
+    ] = "auto"
+    retouch: Annotated[Sha256 | None, described("Marks", "the strokes of a person, by the digest of their file")] = None
+    model: Annotated[ModelRef | None, described("Network", "as NAME@VERSION, in place of the one that works")] = None
 
     def of(self, category: str) -> "CutoutParameters":
         """These for a product of `category`: `subject` is not auto any more."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from schemas.operations.base import CUT, FILE, KEPT, TEXT, BadParameters, Operation, SizedParameters
+from schemas.operations.base import CUT, FILE, KEPT, TEXT, BadParameters, Operation, SizedParameters, described
 from schemas.records import Name
 from schemas.text import whole
 
@@ -21,17 +21,33 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
     none neither. `outputSize`: WIDTHxHEIGHT in pixels.
     """
 
-    scene: Name = "auto"
-    seed: Annotated[int, Meta(ge=0, lt=2**53)] = 0
-    height_cm: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
-    others: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
-    others_heights: (
-        Annotated[str, Meta(max_length=1024, pattern=whole(r"[0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*"))] | None
-    ) = field(default=None, name="others.height_cm")
-    place: Name | None = None
-    palette: Annotated[str, Meta(max_length=1024)] | None = None
-    shadow_mode: Literal["scene", "none"] = field(default="scene", name="shadow.mode")
-    lighting_mode: Literal["scene", "both", "none"] = field(default="scene", name="lighting.mode")
+    scene: Annotated[Name, described("Scene", "its name; auto takes one that suits the product")] = "auto"
+    seed: Annotated[
+        Annotated[int, Meta(ge=0, lt=2**53)], described("Variation", "of the scene; 0 is as its maker meant it")
+    ] = 0
+    height_cm: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1000.0)] | None, described("Height of the product", "as it stands", "cm")
+    ] = None
+    others: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=1024)] | None,
+        described("Products beside it", "their SKUs, with commas between them"),
+    ] = None
+    others_heights: Annotated[
+        Annotated[str, Meta(max_length=1024, pattern=whole(r"[0-9]+(\.[0-9]+)?(,[0-9]+(\.[0-9]+)?)*"))] | None,
+        described("Heights of those beside it", "of each whose picture is given, with commas between them", "cm"),
+    ] = field(default=None, name="others.height_cm")
+    place: Annotated[Name | None, described("Place in the scene", "one of the scene's own")] = None
+    palette: Annotated[
+        Annotated[str, Meta(max_length=1024)] | None,
+        described("Colours of the scene", "as wall:#E8DFD0,table:#5A4636, by the scene's paints"),
+    ] = None
+    shadow_mode: Annotated[Literal["scene", "none"], described("Shadow", "as the scene's light throws it, or none")] = (
+        field(default="scene", name="shadow.mode")
+    )
+    lighting_mode: Annotated[
+        Literal["scene", "both", "none"],
+        described("Light", "scene: the scene's goes towards the product's; both: the product's gives way, too"),
+    ] = field(default="scene", name="lighting.mode")
 
     def __post_init__(self) -> None:
         if self.others is not None and self.others_heights is not None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from schemas.channels import Share
-from schemas.operations.base import ALPHA, FILE, TEXT, Operation, Parameters
+from schemas.operations.base import ALPHA, FILE, TEXT, Operation, Parameters, described
 from schemas.records import Name
 
 
@@ -17,10 +17,13 @@ class StyleParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fiel
     one pixel in twenty may change by more than twice that.
     """
 
-    brand: Name | None = None
-    strength: Share = 1.0
-    lut: Name | None = None
-    product_cap: Annotated[float, Meta(ge=0.0, le=10.0)] | None = field(default=None, name="product.cap")
+    brand: Annotated[Name | None, described("Brand", "the name of its profile")] = None
+    strength: Annotated[Share, described("Strength", "how far towards the brand", "share")] = 1.0
+    lut: Annotated[Name | None, described("Look", "its name, in place of the brand's own")] = None
+    product_cap: Annotated[
+        Annotated[float, Meta(ge=0.0, le=10.0)] | None,
+        described("Change of the product's colours", "at most, in place of what the brand allows", "median ΔE00"),
+    ] = field(default=None, name="product.cap")
 
 
 OPERATION = Operation(

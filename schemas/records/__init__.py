@@ -77,6 +77,7 @@ from schemas.records.reviews import (
     CutoutRetouched,
     DecisionUndone,
     Doubt,
+    OpinionGiven,
     PictureRated,
     RetractionDecided,
     ReviewDecided,
@@ -101,6 +102,7 @@ Event = (
     | ReviewDecided
     | DecisionUndone
     | RetractionDecided
+    | OpinionGiven
     | PictureRated
     | CutoutRetouched
     | PublishRequested
@@ -136,6 +138,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReviewRequested,
     ReviewDecided,
     DecisionUndone,
+    OpinionGiven,
     PictureRated,
     RetractionDecided,
     CutoutRetouched,
@@ -203,6 +206,7 @@ __all__ = [
     "Name",
     "Nanos",
     "Number",
+    "OpinionGiven",
     "Origin",
     "Outcome",
     "Parameters",

@@ -136,6 +136,25 @@ class CutoutRetouched(Record, frozen=True, kw_only=True, tag="CutoutRetouched", 
     decided_by: Text = ""
 
 
+class OpinionGiven(Record, frozen=True, kw_only=True, tag="OpinionGiven", tag_field="type"):
+    """What one person says of a case that more than one has to decide on. It moves nothing: a ReviewDecided settles.
+
+    It is on what `checks` told, as a decision is. `withdrawn`: it counts no more. `version` is its place among the
+    words on the case, from 1; of one person the newest counts, and none from before the newest decision.
+    """
+
+    tenant: Name
+    sku: Sku
+    case: Sha256
+    approved: bool
+    version: Version
+    redo: bool = False
+    reason: Text = ""
+    decided_by: Text = ""
+    checks: Annotated[list[Label], Meta(max_length=256)] = field(default_factory=list)
+    withdrawn: bool = False
+
+
 class PictureRated(Record, frozen=True, kw_only=True, tag="PictureRated", tag_field="type"):
     """Somebody says whether a `picture`, by the digest of its file, is right. It moves nothing.
 

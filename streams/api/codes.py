@@ -68,6 +68,12 @@ CODES: dict[str, Meaning] = {
     "case_claimed": Meaning(
         409, "Somebody else has the case", "`detail` says who. Take another, or ask again in a minute.", retryable=True
     ),
+    "said_before": Meaning(
+        409,
+        "You said what you think of the case",
+        "Two people decide on it, and a third where they differ: others have to.",
+    ),
+    "two_people": Meaning(409, "One person may not decide on it", "Decide on the case that `detail` names."),
     "claim_lost": Meaning(409, "The claim has ended", "Claim the case again: somebody else may have it by now."),
     "redone_before": Meaning(409, "It was made so before", "Ask for other parameters."),
     "idempotency_in_progress": Meaning(

@@ -94,6 +94,7 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     picture: Mapping[str, Any]
     claimed_by: str | None
     claimed_until_ms: int | None
+    opinions: int = 0
 
 
 class Channel(Record, frozen=True, kw_only=True):
@@ -119,6 +120,7 @@ class Channel(Record, frozen=True, kw_only=True):
     trim: bool = False
     people: bool = False
     uncertainty_max: float | None = None
+    uncertainty_weights: Mapping[str, Any] | None = {}
     demands: Sequence[str] = ()
 
 
@@ -382,6 +384,7 @@ class Word(Record, frozen=True, kw_only=True):
     version: int
     outcome: str
     assets: int
+    is_final: bool = True
 
 
 ready()

@@ -31,15 +31,13 @@ def calibrate(
 ) -> None:
     """Propose a channel's limit of doubt by what people decided, or the weights of the doubt.
 
-    That is how doubtful a cutout may be that nobody looks at; its effect is told of decisions that it was not chosen
-    on. Nothing changes until the rules that --out writes are released: `packshot channels release FILE`, which
-    `packshot channels withdraw` takes back.
+    That is how doubtful a cutout may be that nobody looks at, or what speaks how much against one; the effect is told
+    of decisions that it was not chosen on. Nothing changes until the rules that --out writes are released: `packshot
+    channels release FILE`, which `packshot channels withdraw` takes back.
     """
     assert from_decisions
     if weights:
-        if out is not None:
-            raise click.UsageError("--out is for a limit: weights belong to the workers' code")
-        _propose_weights(settings, channel, as_json)
+        _propose_weights(settings, channel, out, as_json)
         return
     from streams.services.calibrating import propose
     from streams.services.status import open_database
@@ -59,25 +57,27 @@ def calibrate(
         console.say(f"released by: packshot channels release {out}")
 
 
-def _propose_weights(settings: Settings, channel: str, as_json: bool) -> None:
+def _propose_weights(settings: Settings, channel: str, out: Path | None, as_json: bool) -> None:
     from streams.services import weighing
     from streams.services.status import open_database
 
     with open_database(settings) as database:
         found = weighing.propose(database, channel)
+    if out is not None:
+        out.write_text(found.text)
     if as_json:
         print_json(found)
         return
-    console.say(f"fitted on {found.fitted} decisions; on {found.held_out} others")
+    console.say(f"{found.version}: fitted on {found.fitted} decisions; on {found.held_out} others")
     console.say(f"  now   {_described(found.now)}")
     console.say(f"  then  {_described(found.then)}")
     console.say(
         "more passes, or less of that is wrong" if found.is_better else "they are no better: leave them as they are"
     )
-    console.say(f"BIAS = {found.bias:g}")
-    for name, weight in found.weights.items():
+    for name, weight in {"bias": found.bias, **found.weights}.items():
         console.say(f"  {name} = {weight:g}")
-    console.say("they count with workers that have them: gpu_workers/operations/cutout/uncertainty.py")
+    if out is not None:
+        console.say(f"released by: packshot channels release {out}")
 
 
 def _described(effect: "Effect") -> str:

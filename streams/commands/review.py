@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from schemas.records import OpinionGiven
 from streams.commands.groups import Group
 from streams.commands.options import parameters, through
 from streams.runtime.screen import console, print_json
@@ -205,12 +207,15 @@ def undo(
             event = remote_review().undo(client, remote_review().find(client, case_id), why)
     elif case_id:
         with local.connect(settings) as (database, producer):
-            event = cases.undo(database, producer, None, cases.find(database, None, case_id), why, decided_by)
+            event = cases.take_back(database, producer, None, cases.find(database, None, case_id), why, decided_by)
     else:
         _check_is_here(settings, remote)
         event = local.undo(settings, review_id, why, decided_by)
     if as_json:
         print_json(event)
+        return
+    if isinstance(event, OpinionGiven):
+        console.say(f"your opinion on case {event.case[:12]} is withdrawn ({event.tenant} {event.sku})")
         return
     taken = "approval" if event.decision.approved else "rejection"
     of = f"case {event.decision.case[:12]}" if event.decision.case else event.decision.review_id[:12]
@@ -275,11 +280,13 @@ def _decide_case(
         with local.connect(settings) as (database, producer):
             case_id = cases.find(database, None, shortened)
             blobs = Blobs(open_store(settings.blobs, s3_endpoint=settings.s3_endpoint))
-            decided = cases.decide(database, producer, None, case_id, decision_made, decided_by, blobs=blobs)
+            decide = partial(cases.decide, database, producer, None, twice_share=settings.review_twice_share)
+            decided = decide(case_id, decision_made, decided_by, blobs=blobs)
     if as_json:
         print_json(decided)
         return
-    console.say(f"{_SAID[decided.outcome]} case {decided.case_id[:12]}: {decided.assets} assets")
+    waits = "" if decided.is_final else "; somebody else has to look at it, too"
+    console.say(f"{_SAID[decided.outcome]} case {decided.case_id[:12]}: {decided.assets} assets{waits}")
 
 
 def _open_page(database: Database, settings: Settings, case_id: str) -> None:

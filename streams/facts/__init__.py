@@ -11,7 +11,7 @@ from streams.facts.costs import Fate, Grouping, Share, Spending
 from streams.facts.database import Database, DatabaseUnavailable, ProductStates
 from streams.facts.facts import Facts
 from streams.facts.losses import Loss, Losses
-from streams.facts.models import Comparison
+from streams.facts.models import Comparison, Shadowed
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
 from streams.facts.overviews import CampaignRow, Judged, Live, Queued
 from streams.facts.products import Product
@@ -75,6 +75,7 @@ __all__ = [
     "Review",
     "Secret",
     "Settled",
+    "Shadowed",
     "Share",
     "Spending",
     "TaskFact",

@@ -1,4 +1,4 @@
-"""The tables of review cases, beside those of the reviews: see cases.py, retouches.py, ratings.py and
+"""The tables of review cases, beside those of the reviews: see cases.py, opinions.py, retouches.py, ratings.py and
 claims.py."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Table
@@ -33,6 +33,19 @@ doubts = Table(  # which review waits for which case
     Column("updated_at_ms", BigInteger, nullable=False),
     Index("doubts_of_case", "case_id"),
     Index("doubts_that_wait", "tenant", "settled"),
+)
+
+opinions = Table(  # the newest word of each person on each case that more than one decides on
+    "opinions",
+    metadata,
+    Column("case_id", Characters(Sha256), primary_key=True),
+    Column("decided_by", Characters(Text), primary_key=True),
+    Column("tenant", Characters(Name), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("stands", Boolean, nullable=False),  # not withdrawn, and nothing was decided since
+    Column("record", Characters(), nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Index("opinions_of_tenant", "tenant"),
 )
 
 retouches = Table(

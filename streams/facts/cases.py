@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_, update
 
 from schemas.doubts import waits_for
 from schemas.records import ReviewDecided, ReviewRequested
@@ -15,19 +15,24 @@ from streams.facts.repository import Repository, load
 from streams.facts.reviews import DecisionEvent, Review, review_in
 
 NEVER_MS = 2**62  # the deadline of what has none
+WORTH_MS = 3_600_000  # an asset more counts as an hour of waiting: chosen by eye; whatever waits has its turn some time
 _c, _d, _r, _held = ct.cases.c, ct.doubts.c, t.reviews.c, ct.case_claims.c
 _WAITS = and_(_r.state == "pending", _d.settled.is_(False))
 
 
 @dataclass(frozen=True)
 class Case:
-    """A product × a source × what is in doubt, and the newest word on it."""
+    """A product × a source × what is in doubt, and the newest word on it that decides or takes back.
+
+    `version` is the place of the newest word of all, opinions with them; 0 for none.
+    """
 
     case_id: str
     tenant: str
     sku: str
     about: str
     last: DecisionEvent | None
+    version: int
 
     @property
     def decision(self) -> ReviewDecided | None:
@@ -36,24 +41,29 @@ class Case:
 
     @property
     def rank(self) -> int:
-        """The version of the newest word on it; 0 when there is none."""
+        """The version of the newest word that decides or takes back; 0 when there is none."""
         return 0 if self.last is None else self.last.version
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A case that waits: the first deadline of its assets, NEVER_MS without one, and since when one of them waits."""
+    """A case that waits: the first deadline of its assets, NEVER_MS without one, and since when one of them waits.
+
+    `turn_ms` is its place among those of one deadline: since when it waits, earlier by WORTH_MS for each of its assets.
+    """
 
     case_id: str
     deadline_ms: int
     since_ms: int
+    turn_ms: int
 
 
 @dataclass(frozen=True)
 class Fitting:
     """Which cases are meant: those that fit everything given. Times are Unix times in ms.
 
-    `free_at_ms` leaves out those that somebody looks at then.
+    `free_at_ms` leaves out those that somebody looks at then, `not_said_by` those on which an opinion of this person's
+    stands.
     """
 
     tenant: str | None = None
@@ -64,6 +74,16 @@ class Fitting:
     category: str | None = None
     since_before_ms: int | None = None
     free_at_ms: int | None = None
+    not_said_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Ages:
+    """How many cases wait, since when the oldest does (Unix time in ms), and how many hold up what is late."""
+
+    count: int
+    oldest_ms: int | None
+    overdue: int
 
 
 class Cases(Repository):
@@ -131,8 +151,16 @@ class Cases(Repository):
 
     def decide(self, case_id: str, event: DecisionEvent) -> None:
         """Notes the newest word on a case."""
-        values = {"version": event.version, "decision": t.dumped(event), "updated_at_ms": self._now_ms}
+        values = {"decision": t.dumped(event), "updated_at_ms": self._now_ms}
         self._connection.execute(update(ct.cases).where(_c.case_id == case_id).values(values))
+        older = (ct.opinions.c.case_id == case_id, ct.opinions.c.version < event.version)
+        self._connection.execute(update(ct.opinions).where(*older).values(stands=False))
+        self.hear(case_id, event.version)
+
+    def hear(self, case_id: str, version: int) -> None:
+        """Notes that there was a word at this place among those on a case."""
+        where = (_c.case_id == case_id, _c.version < version)
+        self._connection.execute(update(ct.cases).where(*where).values(version=version))
 
     def settle(self, case_id: str, review_id: str, settled: bool) -> None:
         """Notes whether the case lets a review pass."""
@@ -144,13 +172,24 @@ class Cases(Repository):
         self._connection.execute(update(ct.doubts).where(_d.review_id == review_id).values(settled=False))
 
     def page(self, fitting: Fitting, after: tuple[int, int, str] | None, most: int) -> list[Waiting]:
-        """The cases that wait, by deadline, then age: so many as `most` behind the one with these figures."""
+        """The cases that wait, by deadline, then turn: so many as `most` behind the one with these figures."""
         waiting = _waiting(fitting)
-        order = (waiting.c.deadline_ms, waiting.c.since_ms, waiting.c.case_id)
+        order = (waiting.c.deadline_ms, waiting.c.turn_ms, waiting.c.case_id)
         query = select(waiting).order_by(*order).limit(most)
         if after is not None:
             query = query.where(tuple_(*order) > tuple_(*after))
-        return [Waiting(row.case_id, row.deadline_ms, row.since_ms) for row in self._connection.execute(query)]
+        return [Waiting(*row) for row in self._connection.execute(query)]
+
+    def count(self, fitting: Fitting) -> int:
+        """How many cases wait that fit."""
+        return int(self._connection.execute(select(func.count()).select_from(_waiting(fitting))).scalar_one())
+
+    def ages(self, at_ms: int) -> Ages:
+        """How many cases of all tenants wait, since when, and how many are late at a Unix time in ms."""
+        its = _waiting(Fitting()).c
+        late = func.coalesce(func.sum(case((its.deadline_ms < at_ms, 1), else_=0)), 0)
+        row = self._connection.execute(select(func.count(), func.min(its.since_ms), late)).one()
+        return Ages(int(row[0]), row[1], int(row[2]))
 
     def is_unlocked(self, case_id: str) -> bool:
         """Whether no other transaction is about to take or to decide a case; it is this one's then until it ends.
@@ -164,8 +203,9 @@ class Cases(Repository):
 def _waiting(fitting: Fitting) -> Any:
     """The cases with an asset that waits and fits; a deadline and an age are those of the ones that fit."""
     deadline = func.coalesce(func.min(_d.deadline_ms), NEVER_MS).label("deadline_ms")
-    since = func.min(_r.updated_at_ms).label("since_ms")
-    query = select(_d.case_id, deadline, since).join(t.reviews, _r.review_id == _d.review_id)
+    since = func.min(_r.updated_at_ms)
+    turn = (since - WORTH_MS * func.count()).label("turn_ms")
+    query = select(_d.case_id, deadline, since.label("since_ms"), turn).join(t.reviews, _r.review_id == _d.review_id)
     query = query.join(ct.cases, _c.case_id == _d.case_id).where(_WAITS, *_conditions(fitting))
     if fitting.free_at_ms is not None:
         query = query.outerjoin(ct.case_claims, _held.case_id == _d.case_id).where(_free(fitting.free_at_ms))
@@ -184,9 +224,17 @@ def _conditions(fitting: Fitting) -> list[ColumnElement[bool]]:
         _d.category: fitting.category,
     }
     found = [column == value for column, value in given.items() if value is not None]
+    if fitting.not_said_by is not None:
+        found.append(_d.case_id.not_in(_said_by(fitting.not_said_by)))
     if fitting.check is not None:
         found.append(_d.checks.contains(f",{fitting.check},", autoescape=True))
     return found
+
+
+def _said_by(person: str) -> Any:
+    """The cases on which an opinion of a person's stands."""
+    said = ct.opinions.c
+    return select(said.case_id).where(said.decided_by == person, said.stands)
 
 
 def _free(now_ms: int) -> ColumnElement[bool]:
@@ -197,4 +245,4 @@ def _free(now_ms: int) -> ColumnElement[bool]:
 
 def _case(row: Any) -> Case:
     last = load(row.decision, DecisionEvent) if row.decision else None
-    return Case(row.case_id, row.tenant, row.sku, row.about, last)
+    return Case(row.case_id, row.tenant, row.sku, row.about, last, row.version)

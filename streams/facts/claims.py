@@ -81,7 +81,7 @@ class Claims:
             yield from (each.case_id for each in found)
             if len(found) < LOOKED_AT_ONCE:
                 return
-            after = (found[-1].deadline_ms, found[-1].since_ms, found[-1].case_id)
+            after = (found[-1].deadline_ms, found[-1].turn_ms, found[-1].case_id)
 
     def keep(self, claim: Claim, now_ms: int, until_ms: int) -> bool:
         """Puts a claim's end off; False when it has ended."""
@@ -114,7 +114,7 @@ def _take(connection: Connection, case: Case, holder: str, now_ms: int, until_ms
     """One statement: whose the case is, is compared and set."""
     insert = dialect_of(connection).insert(ct.case_claims)
     row = {"case_id": case.case_id, "tenant": case.tenant, "holder": holder, "epoch": 1, "until_ms": until_ms}
-    is_noted = and_(_columns.holder == NOBODY, _columns.said <= case.rank)
+    is_noted = and_(_columns.holder == NOBODY, _columns.said <= case.version)
     taking = insert.values(**row, said=0).on_conflict_do_update(
         index_elements=[_columns.case_id],
         set_={"holder": holder, "until_ms": until_ms, "epoch": _columns.epoch + 1},

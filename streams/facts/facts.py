@@ -13,6 +13,7 @@ from streams.facts.cases import Cases
 from streams.facts.costs import Costs
 from streams.facts.marks import Marks
 from streams.facts.models import Models
+from streams.facts.opinions import Opinions
 from streams.facts.outbox import Outbox
 from streams.facts.overviews import Overviews
 from streams.facts.products import Products
@@ -74,6 +75,11 @@ class Facts:
     def cases(self) -> Cases:
         """What many assets wait for together, and what people said of it."""
         return Cases(self._transaction)
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """What people say of the cases that more than one decides on."""
+        return Opinions(self._transaction)
 
     @cached_property
     def retouches(self) -> Retouches:

@@ -43,6 +43,16 @@ class Comparison:
     engine_ms_mean: float
 
 
+@dataclass(frozen=True)
+class Shadowed:
+    """A picture on which a `model` ran in the shadow of what is used; see Comparison for the figures."""
+
+    completed: TaskCompleted
+    model: str
+    agreement: float
+    difference: float
+
+
 class Models(Repository):
     """The models as one transaction sees and changes them."""
 
@@ -91,6 +101,15 @@ class Models(Repository):
             "failed": bool(shadow.error),
         }
         self._insert_new(t.shadows, [row])
+
+    def shadowed(self, tenant: str, model: str, most: int) -> list[Shadowed]:
+        """The pictures of a tenant on which a model in the shadow agreed the least with what is used, of those whose
+        tasks are still noted, the worst first."""
+        its, tasks = t.shadows.c, t.tasks.c
+        query = select(its.agreement, its.difference, tasks.record).join(t.tasks, tasks.task_id == its.task_id)
+        where = (tasks.tenant == tenant, tasks.state == "done", its.model == model, its.failed.is_(False))
+        rows = self._connection.execute(query.where(*where).order_by(its.agreement, its.task_id).limit(most))
+        return [Shadowed(load(row.record, TaskCompleted), model, row.agreement, row.difference) for row in rows]
 
     def comparisons(self) -> Sequence[Comparison]:
         """How each model that was in the shadow compared, by name."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import JSON, ColumnElement, and_, cast, exists, func, or_, select, type_coerce
 
 from schemas.records import AssetPublished, CampaignRequested, Verdict
@@ -59,13 +60,16 @@ class Queued:
 
 @dataclass(frozen=True)
 class Judged:
-    """The newest verdict on an asset."""
+    """The newest verdict on an asset: the networks that it was made with, NAME@VERSION, and when there was news of the
+    asset last (Unix time in ms)."""
 
     sku: str
     asset: str
     channel: str
     state: str
     verdict: Verdict
+    models: Sequence[str] = ()
+    at_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,25 @@ class Live:
 
     published: AssetPublished
     category: str
+
+
+class _Task(msgspec.Struct):
+    models: list[str] = []
+
+
+class _Made(msgspec.Struct):
+    """What of a review or of a live picture says which networks it was made with; the rest is not read."""
+
+    models: list[str] = []
+    task: _Task = msgspec.field(default_factory=_Task)
+    model: str | None = None
+
+    def every(self) -> list[str]:
+        return sorted({*self.models, *self.task.models, *([self.model] if self.model else [])})
+
+
+class _Asked(msgspec.Struct):
+    completed: _Made
 
 
 class Overviews(Repository):
@@ -195,13 +218,31 @@ class Overviews(Repository):
         """The newest verdicts on the tenant's assets."""
         columns = t.assets.c
         query = (
-            select(columns.sku, columns.asset, columns.channel, columns.state, columns.verdict)
+            select(t.assets)
             .where(columns.tenant == tenant, columns.verdict.is_not(None))
             .order_by(columns.updated_at_ms.desc())
             .limit(JUDGED_MAX)
         )
-        rows = self._connection.execute(query)
-        return [Judged(row.sku, row.asset, row.channel, row.state, load(row.verdict, Verdict)) for row in rows]
+        asked = self._made_with(tenant)
+        return [
+            Judged(
+                *(row.sku, row.asset, row.channel, row.state, load(row.verdict, Verdict)),
+                models=load(row.live, _Made).every() if row.live else asked.get((row.sku, row.asset), []),
+                at_ms=row.updated_at_ms,
+            )
+            for row in self._connection.execute(query)
+        ]
+
+    def _made_with(self, tenant: str) -> dict[tuple[str, str], list[str]]:
+        """The networks that the pictures were made with which people were asked about, by SKU and asset."""
+        columns = t.reviews.c
+        where = (columns.tenant == tenant, columns.state != "superseded")
+        newest = select(columns.sku, columns.asset, columns.record).where(*where)
+        rows = self._connection.execute(newest.order_by(columns.updated_at_ms.desc()).limit(JUDGED_MAX))
+        found: dict[tuple[str, str], list[str]] = {}
+        for row in rows:
+            found.setdefault((row.sku, row.asset), load(row.record, _Asked).completed.every())
+        return found
 
     def live(self, tenant: str, most: int) -> list[Live]:
         """The pictures of a tenant that are live, those that were noted last first."""

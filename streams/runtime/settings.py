@@ -152,6 +152,8 @@ class Settings(ClusterSettings, ScalerSettings):
         "packshot_role", description="The claim that has viewer, reviewer or operator, perhaps among others."
     )
 
+    review_twice_share: float = Field(0.0, ge=0.0, le=1.0, description="Share of review cases that two people decide.")
+
     remote: Address | None = Field(
         None,
         description="The URL of an API elsewhere that `submit` and `status` are to go through; unset, they go direct.",

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.records import PictureRated
+from schemas.records import OpinionGiven, PictureRated, ReviewDecided
 from streams.services.sampling import Sample
 
 Z_95 = 1.959964  # of the normal distribution
@@ -71,6 +71,39 @@ class Reviewer:
         return Rate(self.agreed, self.pairs)
 
 
+@dataclass
+class Judge:
+    """What a person said of cases that two decide on: of how many; of those that another looked at how often they said
+    the same; and where they did not, how often the third, who decided, said what they did."""
+
+    name: str
+    cases: int = 0
+    pairs: int = 0
+    agreed: int = 0
+    disputed: int = 0
+    kept: int = 0
+
+    @property
+    def agrees(self) -> Rate:
+        """How often they say what the other says."""
+        return Rate(self.agreed, self.pairs)
+
+    @property
+    def upheld(self) -> Rate:
+        """How often the third says what they said, where the other did not."""
+        return Rate(self.kept, self.disputed)
+
+
+@dataclass(frozen=True)
+class CaseAgreement:
+    """What two people say of the same case before it is released; `third` had to be decided by somebody else."""
+
+    pairs: Rate
+    kappa: float | None
+    third: int
+    people: Sequence[Judge]
+
+
 @dataclass(frozen=True)
 class Agreement:
     """What a sample says. `wrong` is of all that passed, by its strata; `kappa` is agreement beyond chance, -1..1."""
@@ -96,10 +129,44 @@ def of(sample: Sample, thumbs: Iterable[PictureRated]) -> Agreement:
         strata=sorted(strata, key=lambda each: (-(each.wrong.share or 0), each.stratum)),
         reviewers=people,
         pairs=Rate(agreed, len(pairs)),
-        kappa=_kappa(pairs),
+        kappa=_kappa([(one.is_right, other.is_right) for one, other in pairs]),
         open=sum(sample.wants_another(digest) for digest, words in sample.words.items() if not words[0].is_known_bad),
         thumbs=Rate(sum(ups), len(ups)),
     )
+
+
+def of_cases(courses: Iterable[Sequence[OpinionGiven | ReviewDecided]]) -> CaseAgreement:
+    """What the words on cases say that two decide on; of each case in the order in which they came."""
+    told = [words[:3] for words in courses if words]
+    people: dict[str, Judge] = {}
+    for words in told:
+        _note_judges(words, people)
+    pairs = [(words[0], words[1]) for words in told if len(words) > 1]
+    return CaseAgreement(
+        pairs=Rate(sum(_outcome(one) == _outcome(other) for one, other in pairs), len(pairs)),
+        kappa=_kappa([(one.approved, other.approved) for one, other in pairs]),
+        third=sum(len(words) > 2 for words in told),
+        people=sorted(people.values(), key=lambda each: each.name),
+    )
+
+
+def _note_judges(words: Sequence[OpinionGiven | ReviewDecided], people: dict[str, Judge]) -> None:
+    judges = [people.setdefault(each.decided_by, Judge(each.decided_by)) for each in words]
+    for judge in judges:
+        judge.cases += 1
+    if len(words) < 2:
+        return
+    do_agree = _outcome(words[0]) == _outcome(words[1])
+    for judge, each in zip(judges[:2], words[:2], strict=True):
+        judge.pairs += 1
+        judge.agreed += do_agree
+        if len(words) > 2:
+            judge.disputed += 1
+            judge.kept += _outcome(each) == _outcome(words[2])
+
+
+def _outcome(word: OpinionGiven | ReviewDecided) -> tuple[bool, bool]:
+    return word.approved, word.redo
 
 
 def verdict(words: Sequence[PictureRated]) -> bool | None:
@@ -155,11 +222,11 @@ def _pairs(sample: Sample) -> list[tuple[PictureRated, PictureRated]]:
     return [(words[0], words[1]) for words in sample.words.values() if len(words) > 1 and not words[0].is_known_bad]
 
 
-def _kappa(pairs: Sequence[tuple[PictureRated, PictureRated]]) -> float | None:
+def _kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
     """J. Cohen, A Coefficient of Agreement for Nominal Scales, 1960; None where all say one thing."""
     if not pairs:
         return None
-    first, second = (sum(pair[number].is_right for pair in pairs) / len(pairs) for number in (0, 1))
+    first, second = (sum(pair[number] for pair in pairs) / len(pairs) for number in (0, 1))
     by_chance = first * second + (1 - first) * (1 - second)
-    agreed = sum(one.is_right == other.is_right for one, other in pairs) / len(pairs)
+    agreed = sum(one == other for one, other in pairs) / len(pairs)
     return None if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)

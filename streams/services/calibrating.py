@@ -222,13 +222,18 @@ def _text(rules: Rulebook, channel: str) -> str:
 
 def _with_limit(text: str, version: str, limit: float) -> str:
     """Rules with another limit of doubt, and the version after theirs. Raises BadChannel for what is none."""
-    month, _, number = version.partition(".")
-    raised = re.sub(r"(?m)^version:.*$", f'version: "{month}.{int(number or 0) + 1}"', text, count=1)
-    kept = re.sub(r"(?m)^uncertainty_max:.*\n?", "", raised).rstrip("\n")
-    written = f"{kept}\nuncertainty_max: {limit:g}  # by what people decided: packshot calibrate --from-decisions\n"
+    written = with_rule(text, version, "uncertainty_max", f"{limit:g}", "--from-decisions")
     if parse(written).uncertainty_max != limit:
         raise BadChannel("uncertainty_max: it could not be written into these rules")
     return written
+
+
+def with_rule(text: str, version: str, name: str, value: str, option: str) -> str:
+    """Rules with another value of a rule that is one line, and the version after theirs."""
+    month, _, number = version.partition(".")
+    raised = re.sub(r"(?m)^version:.*$", f'version: "{month}.{int(number or 0) + 1}"', text, count=1)
+    kept = re.sub(rf"(?m)^{name}:.*\n?", "", raised).rstrip("\n")
+    return f"{kept}\n{name}: {value}  # by what people decided: packshot calibrate {option}\n"
 
 
 prepare(Proposal)

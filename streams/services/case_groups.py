@@ -1,6 +1,7 @@
 """Cases that are alike: seen side by side, and decided together. Each decision is an event of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from schemas.decoding import prepare
 from schemas.records import Sha256
@@ -10,7 +11,7 @@ from streams.runtime.errors import Refused
 from streams.services import cases
 from streams.services.case_decisions import Decision
 from streams.services.case_views import CaseSummary
-from streams.services.cases import PAGE_MAX, Wanted
+from streams.services.cases import PAGE_MAX, Wanted, Word
 from streams.services.views import View
 
 ALIKE_MAX = 24  # side by side on a screen
@@ -39,9 +40,16 @@ def alike(database: Database, tenant: str, case_id: str) -> list[CaseSummary]:
 
 
 def decide(
-    database: Database, sender: Sender, tenant: str, case_ids: Sequence[str], decision: Decision, decided_by: str
+    database: Database,
+    sender: Sender,
+    tenant: str,
+    case_ids: Sequence[str],
+    decision: Decision,
+    decided_by: str,
+    twice_share: float,
 ) -> list[Decided]:
-    """Sends the same decision on several cases; one that is refused, as when somebody else has it, keeps none back.
+    """Sends the same decision on several cases; one that is refused, as when somebody else has it, keeps none back. Of
+    `twice_share` (0..1) of the cases, two people decide.
 
     Raises Refused `unknown_case` before any is sent, and for a redo, which is one case's.
     """
@@ -52,14 +60,13 @@ def decide(
     for case_id, case in known.items():
         if case is None or case.tenant != tenant:
             raise Refused("unknown_case", f"no case has the id {case_id!r}", field="cases")
-    return [_decided(database, sender, tenant, case_id, decision, decided_by) for case_id in case_ids]
+    say = partial(cases.decide, database, sender, tenant, twice_share=twice_share)
+    return [_decided(say, case_id, decision, decided_by) for case_id in case_ids]
 
 
-def _decided(
-    database: Database, sender: Sender, tenant: str, case_id: str, decision: Decision, decided_by: str
-) -> Decided:
+def _decided(say: Callable[..., Word], case_id: str, decision: Decision, decided_by: str) -> Decided:
     try:
-        cases.decide(database, sender, tenant, case_id, decision, decided_by)
+        say(case_id, decision, decided_by)
     except Refused as refusal:
         return Decided(case_id=case_id, refused=refusal.message)
     return Decided(case_id=case_id, refused="")

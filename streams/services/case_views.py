@@ -1,6 +1,7 @@
 """What is told of review cases: typed, the same for pages, routes and `--json`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Literal
 
@@ -79,6 +80,7 @@ class CaseAsset(View, frozen=True, kw_only=True):
 
 class CaseSummary(View, frozen=True, kw_only=True):
     """A case in a list. `why` is its worst check in words, `again` why what was decided before does not hold.
+    `opinions` are how many people looked at it before, where two decide; nobody is told what they said.
 
     `waiting` assets wait for it, of which `releases` wait for nothing else. `cutout` is None where the product's own
     file is what is in doubt.
@@ -104,6 +106,7 @@ class CaseSummary(View, frozen=True, kw_only=True):
     picture: PictureView
     claimed_by: str | None
     claimed_until_ms: int | None
+    opinions: int = 0
 
 
 class CasePage(View, frozen=True, kw_only=True):
@@ -113,12 +116,23 @@ class CasePage(View, frozen=True, kw_only=True):
     next: str | None
 
 
+class ParameterView(View, frozen=True, kw_only=True):
+    """A parameter as people are told of it: its name in words, what it does, its unit, and what bounds a figure."""
+
+    title: str
+    hint: str
+    unit: str
+    least: float | None
+    most: float | None
+
+
 class StepView(View, frozen=True, kw_only=True):
-    """A step that may be redone: its parameters as they are, and all that it takes, with their types in words."""
+    """A step that may be redone: its parameters as they are, and all that it takes: their types, and in words."""
 
     operation: str
     parameters: Parameters
     takes: dict[str, str]
+    words: dict[str, ParameterView]
 
 
 class RetouchView(View, frozen=True, kw_only=True):
@@ -167,12 +181,16 @@ class Claimed(View, frozen=True, kw_only=True):
 
 
 class Word(View, frozen=True, kw_only=True):
-    """What became of a decision: the case, the place of the word on it, and how many assets it counts for."""
+    """What became of a decision: the case, the place of the word on it, and how many assets it counts for.
+
+    Unless `is_final` it settles nothing yet: somebody else has to look, too.
+    """
 
     case_id: str
     version: int
     outcome: Outcome
     assets: int
+    is_final: bool = True
 
 
 def summary(
@@ -210,6 +228,7 @@ def summary(
         picture=picture_view(first.request.completed.outputs[0]),
         claimed_by=None if claim is None else claim.holder,
         claimed_until_ms=None if claim is None else claim.until_ms,
+        opinions=len(facts.opinions.standing(case)),
     )
 
 
@@ -227,7 +246,7 @@ def detail(
         checks=_checks(case, reviews),
         assets=[_asset(review, case, also.get(review.review_id, set())) for review in reviews],
         steps=_steps(reviews, retouch),
-        version=case.rank,
+        version=case.version,
         decision=case.decision,
         retouch=None if retouch is None else _retouch(retouch),
         claim=None if claim is None else claim_view(claim),
@@ -336,7 +355,13 @@ def _is_cut_out(task: Task) -> bool:
 def _step(operation: str, parameters: Parameters) -> StepView:
     known = OPERATIONS.get(operation)
     fields = () if known is None else msgspec.structs.fields(known.parameters)
-    return StepView(operation=operation, parameters=parameters, takes={f.encode_name: _words(f.type) for f in fields})
+    descriptions = {} if known is None else known.parameters.descriptions()
+    return StepView(
+        operation=operation,
+        parameters=parameters,
+        takes={each.encode_name: _words(each.type) for each in fields},
+        words={name: ParameterView(**asdict(each)) for name, each in descriptions.items()},
+    )
 
 
 def _words(of: object) -> str:

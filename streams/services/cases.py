@@ -8,12 +8,12 @@ Whoever decides has the case: by a claim of before, or by one that is taken for 
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from schemas.decoding import prepare
-from schemas.records import Blob, CutoutRetouched, DecisionUndone, Event, ReviewDecided
+from schemas.records import Blob, CutoutRetouched, DecisionUndone, Event, OpinionGiven, ReviewDecided
 from streams.blobs import Blobs
 from streams.consumer.letters import outgoing
 from streams.facts import Case, Claim, Claims, Database, Facts, Fitting, Review
@@ -22,7 +22,7 @@ from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.runtime.settings import Settings
-from streams.services import case_views
+from streams.services import case_views, double_review
 from streams.services.case_decisions import Decision, event_of
 from streams.services.case_views import (
     About,
@@ -58,6 +58,7 @@ __all__ = [
     "Wanted",
     "Word",
     "claim",
+    "count",
     "decide",
     "every",
     "find",
@@ -68,12 +69,14 @@ __all__ = [
     "photograph",
     "picture",
     "release",
+    "take_back",
     "undo",
 ]
 
 CLAIMED_FOR_S = 60  # a heartbeat every 20 s keeps a claim; who is gone for a minute has none
 SHOWN_AGAIN_PX = 2048
 PAGE_MAX = 200
+_Said = ReviewDecided | CutoutRetouched | OpinionGiven
 
 
 @dataclass(frozen=True)
@@ -92,20 +95,26 @@ class Wanted:
 class _Place(msgspec.Struct, frozen=True, array_like=True):
     wanted: str
     deadline_ms: int
-    since_ms: int
+    turn_ms: int
     case_id: str
 
 
 def page(database: Database, wanted: Wanted, after: str | None = None, limit: int = 50) -> CasePage:
-    """The cases that wait, by deadline, then age. Raises Refused `bad_cursor`."""
+    """The cases that wait, by deadline, then turn: see facts.cases.Waiting. Raises Refused `bad_cursor`."""
     place = None if after is None else _read(after, wanted)
     with database.read() as facts:
         found = facts.cases.page(_fitting(wanted), place, limit)
         items = _summaries([each.case_id for each in found], facts, database)
     if len(found) < limit:
         return CasePage(items=items, next=None)
-    last = _Place(repr(wanted), found[-1].deadline_ms, found[-1].since_ms, found[-1].case_id)
+    last = _Place(repr(wanted), found[-1].deadline_ms, found[-1].turn_ms, found[-1].case_id)
     return CasePage(items=items, next=base64.urlsafe_b64encode(msgspec.json.encode(last)).decode())
+
+
+def count(database: Database, wanted: Wanted) -> int:
+    """How many cases wait."""
+    with database.read() as facts:
+        return facts.cases.count(_fitting(wanted))
 
 
 def every(database: Database, wanted: Wanted) -> list[CaseSummary]:
@@ -181,23 +190,32 @@ def decide(
     *,
     blobs: Blobs | None = None,
     is_trial: bool = False,
+    twice_share: float,
 ) -> Word:
     """Sends a person's decision; returns when the broker has it. `blobs` keeps strokes; a trial is checked, not sent.
+    Of `twice_share` (0..1) of the cases, two people decide.
 
     Raises Refused: `unknown_case`; `review_closed` when nothing waits for it any more; `claim_lost` when its claim has
-    ended, `case_claimed` when it is another's; `bad_parameters` naming the parameter; `bad_retouch`.
+    ended, `case_claimed` when it is another's; `said_before` when others have to look, too; `bad_parameters` naming the
+    parameter; `bad_retouch`.
     """
     with database.read() as facts:
         case = _known(facts, tenant, case_id)
         waiting = facts.cases.waiting([case_id])[case_id]
         retouch = _retouched(case, waiting, facts)
+        said = facts.opinions.standing(case)
     if not waiting:
         raise Refused("review_closed", "nothing waits for this case any more", field="case_id")
-    event = event_of(case, waiting, decision, decided_by, retouch, blobs)
-    version = case.rank + 1
+    event: _Said = event_of(case, waiting, decision, decided_by, retouch, blobs)
+    if isinstance(event, CutoutRetouched):
+        event = double_review.retouched(event, case, said, twice_share)
+    else:
+        event = double_review.word(event, case, said, twice_share)
+    version = case.version + 1
     if not is_trial:
         version = _said(database, sender, case, event, decision.epoch, decided_by)
-    return Word(case_id=case_id, version=version, outcome=decision.outcome, assets=len(waiting))
+    is_final = not isinstance(event, OpinionGiven)
+    return Word(case_id=case_id, version=version, outcome=decision.outcome, assets=len(waiting), is_final=is_final)
 
 
 def undo(
@@ -212,10 +230,27 @@ def undo(
         tenant=case.tenant,
         sku=case.sku,
         decision=case.decision,
-        version=case.rank + 1,
+        version=case.version + 1,
         reason=reason,
         decided_by=decided_by,
     )
+    _send(event, sender)
+    return event
+
+
+def take_back(
+    database: Database, sender: Sender, tenant: str | None, case_id: str, reason: str, decided_by: str
+) -> DecisionUndone | OpinionGiven:
+    """Withdraws the person's opinion on a case, else takes back the decision that stands on it.
+
+    Raises Refused `unknown_case`, `review_closed`.
+    """
+    with database.read() as facts:
+        case = _known(facts, tenant, case_id)
+        mine = double_review.own(case, decided_by, facts)
+    if mine is None:
+        return undo(database, sender, tenant, case_id, reason, decided_by)
+    event = msgspec.structs.replace(mine, version=case.version + 1, reason=reason, withdrawn=True)
     _send(event, sender)
     return event
 
@@ -251,7 +286,8 @@ def release(database: Database, tenant: str, case_id: str, holder: str, epoch: i
 def next_case(database: Database, wanted: Wanted, holder: str) -> Claimed | None:
     """Claims the first case that waits and is nobody's; None when there is none."""
     at_ms, until_ms = _lease()
-    taken = Claims(database).take_next(_fitting(wanted, free_at_ms=at_ms), holder, at_ms, until_ms)
+    fitting = replace(_fitting(wanted), free_at_ms=at_ms, not_said_by=holder)
+    taken = Claims(database).take_next(fitting, holder, at_ms, until_ms)
     if taken is None:
         return None
     return Claimed(claim=case_views.claim_view(taken), case=get(database, wanted.tenant, taken.case_id))
@@ -261,7 +297,7 @@ def _said(
     database: Database,
     sender: Sender,
     case: Case,
-    event: ReviewDecided | CutoutRetouched,
+    event: _Said,
     epoch: int | None,
     decided_by: str,
 ) -> int:
@@ -274,7 +310,7 @@ def _said(
     if isinstance(event, CutoutRetouched):
         _send(event, sender)
         return event.version  # the claim ends by itself: what it was on is made again by then
-    decision = msgspec.structs.replace(event, version=max(case.rank, before) + 1)
+    decision = msgspec.structs.replace(event, version=max(case.version, before) + 1)
     _send(decision, sender)
     claims.said(mine, decision.version, now_ms())
     return decision.version
@@ -333,7 +369,7 @@ def _send(event: Event, sender: Sender) -> None:
         sender.send([outgoing(event, "packshot/review", codec=sender.codec)])
 
 
-def _fitting(wanted: Wanted, free_at_ms: int | None = None) -> Fitting:
+def _fitting(wanted: Wanted) -> Fitting:
     age_ms = None if wanted.older_than_s is None else round(wanted.older_than_s * 1000)
     return Fitting(
         tenant=wanted.tenant,
@@ -343,7 +379,6 @@ def _fitting(wanted: Wanted, free_at_ms: int | None = None) -> Fitting:
         check=wanted.check,
         category=wanted.category,
         since_before_ms=None if age_ms is None else now_ms() - age_ms,
-        free_at_ms=free_at_ms,
     )
 
 
@@ -354,7 +389,7 @@ def _read(cursor: str, wanted: Wanted) -> tuple[int, int, str]:
         raise Refused("bad_cursor", "no cursor of ours", field="cursor") from error
     if place.wanted != repr(wanted):
         raise Refused("bad_cursor", "it was given for other filters", field="cursor")
-    return place.deadline_ms, place.since_ms, place.case_id
+    return place.deadline_ms, place.turn_ms, place.case_id
 
 
 prepare(_Place)

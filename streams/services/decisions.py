@@ -15,7 +15,10 @@ Decided = TypeVar("Decided", ReviewDecided, DecisionUndone, RetractionDecided)
 
 
 def decide(review: Review, sender: Sender, **decision: Any) -> ReviewDecided:
-    """Sends a person's decision on a review. Raises Refused for a redo with parameters that there are not."""
+    """Sends a person's decision on a review, which one may decide alone: see double_review.check_alone.
+
+    Raises Refused for a redo with parameters that there are not.
+    """
     task = review.request.completed.task
     event = ReviewDecided(
         review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision

@@ -27,6 +27,7 @@ from streams.runtime.health import tell_ready
 from streams.runtime.settings import Settings, SettingsError, variable
 from streams.runtime.supervisor import Supervisor, environment, only_one, write_running_file
 from streams.services import decisions, sessions
+from streams.services.double_review import check_alone
 from streams.services.rebuilding import Rebuilt, rebuild
 from streams.services.status import open_database, tenants_of
 
@@ -86,6 +87,7 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
     with connect(settings) as (database, producer):
         with database.read() as facts:
             review = _one_review(facts.reviews.every(), shortened, "pending")
+            check_alone(review, facts, settings.review_twice_share)
         return decisions.decide(review, producer, **decision)
 
 

@@ -100,6 +100,11 @@ class Progress:
             for listener in self._listeners:
                 listener(None)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more comes."""
+        return self._is_closed
+
     def tell(self, record: Delivery) -> None:
         """Tells the listeners of a record."""
         try:

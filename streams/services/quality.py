@@ -1,7 +1,8 @@
-"""How pictures come out: how many of a tenant's newest verdicts let them pass, by channel and by check."""
+"""How pictures come out: how many of a tenant's newest verdicts let them pass, by channel, check, network and day."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from schemas.decoding import prepare
 from schemas.records import Check
@@ -9,6 +10,8 @@ from streams.facts import Facts, Judged
 from streams.facts.overviews import JUDGED_MAX
 from streams.services.views import View
 
+DAYS_MAX = 30
+NO_MODEL = "no network"
 UNMEASURED = "not measured"  # the name of a check that says so of a whole point of the checklist
 
 
@@ -55,6 +58,19 @@ def is_held(check: Check) -> bool:
 def by_channel(judged: Sequence[Judged]) -> list[Tally]:
     """What becomes of the assets of each channel, by name."""
     return sorted(_tallies((each.channel, each.verdict.outcome) for each in judged), key=lambda tally: tally.name)
+
+
+def by_model(judged: Sequence[Judged]) -> list[Tally]:
+    """What becomes of the assets that each network had a part in, by name."""
+    lines = ((name, each.verdict.outcome) for each in judged for name in each.models or [NO_MODEL])
+    return sorted(_tallies(lines), key=lambda tally: tally.name)
+
+
+def by_day(judged: Sequence[Judged], days_max: int = DAYS_MAX) -> list[Tally]:
+    """What becomes of the assets by the day (UTC, YYYY-MM-DD) of their newest news, the last days of which there is
+    any, in order."""
+    found = _tallies((f"{datetime.fromtimestamp(each.at_ms / 1000, UTC):%F}", each.verdict.outcome) for each in judged)
+    return sorted(found, key=lambda tally: tally.name)[-days_max:]
 
 
 def by_check(judged: Sequence[Judged]) -> list[Tally]:

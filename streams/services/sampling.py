@@ -5,7 +5,6 @@ share is looked at by two people, and where they disagree a third decides. Among
 whoever looks is not told which.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from streams.consumer.letters import outgoing
 from streams.facts import Database, Facts, Live, Review
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused
+from streams.services.double_review import drawn
 
 LOOKED_AMONG = 2000  # of the newest pictures that are live
 BAD_AMONG = 200  # of those that people rejected last
@@ -60,7 +60,7 @@ class Sample:
         is_bads_turn = len(mine) % KNOWN_BAD_EVERY == _turn(person)
         bad = [each for each in self.known_bad if each.digest not in (*mine, *skipped) and each.rejected_by != person]
         if bad and (is_bads_turn or not open_ones):
-            return min(bad, key=lambda each: _drawn(each.digest))
+            return min(bad, key=lambda each: drawn(each.digest))
         begun = [each for each in open_ones if self.words.get(each.digest) and self.wants_another(each.digest)]
         fresh = [each for each in open_ones if not self.words.get(each.digest)]
         return begun[0] if begun else self._least_looked_at(fresh)
@@ -72,13 +72,13 @@ class Sample:
             return False
         if len({each.is_right for each in words}) > 1:
             return True
-        return len(words) == 1 and _drawn(f"twice {digest}") < TWICE_SHARE
+        return len(words) == 1 and drawn(f"twice {digest}") < TWICE_SHARE
 
     def _least_looked_at(self, fresh: Sequence[Picture]) -> Picture | None:
         looked: dict[str, int] = defaultdict(int)
         for each in self.passed:
             looked[each.stratum] += bool(self.words.get(each.digest))
-        return min(fresh, key=lambda each: (looked[each.stratum], _drawn(each.digest)), default=None)
+        return min(fresh, key=lambda each: (looked[each.stratum], drawn(each.digest)), default=None)
 
 
 def sample(tenant: str, facts: Facts) -> Sample:
@@ -176,9 +176,4 @@ def _band(verdict: Verdict) -> str:
 
 def _turn(person: str) -> int:
     """Which of a person's looks is at one that is known to be wrong: not the same for everybody."""
-    return int(_drawn(f"turn {person}") * KNOWN_BAD_EVERY)
-
-
-def _drawn(text: str) -> float:
-    """A share, 0..1, that is a text's for ever."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+    return int(drawn(f"turn {person}") * KNOWN_BAD_EVERY)

@@ -50,7 +50,7 @@ MENU = (
     ("flow", "Live flow", "M1 8h3l2-5 4 10 2-5h3", ("flow", "letter")),
     ("quality", "Quality", "M3 14V9m5 5V3m5 11V6", ("quality", "agreement")),
     ("costs", "Costs", "M8 2v12M11 4.5C10 3 5 3 5 5.5S11 8 11 10.5 6 13 5 11.5", ("costs",)),
-    ("library", "Library", "M2 3h3v10H2zM6.500 3h3v10h-3zM11 4l3-1 1 9-3 1z", ("library", "recipe")),
+    ("library", "Library", "M2 3h3v10H2zM6.500 3h3v10h-3zM11 4l3-1 1 9-3 1z", ("library", "recipe", "model")),
     ("audit", "Audit", "M4 2h8v12H4zM6 8l1.500 1.500L10.500 6.500", ("audit",)),
     ("connectors", "Connectors", "M3 8h4m2 0h4M7 5v6M9 5v6", ("connectors",)),
     ("keys", "Keys", "M6 10a3.5 3.5 0 1 1 3-3l5 5v2h-2l-1-1v-1H9.500z", ("keys",)),
@@ -96,8 +96,12 @@ def templates() -> Environment:
 
 def page(visitor: Any, name: str, **context: Any) -> Response[str]:
     """A page for a visitor, or for nobody who is known; `name` is its template's."""
-    text = templates().get_template(f"{name}.html").render(visitor=visitor, here=name, **context)
-    return Response(text, media_type=MediaType.HTML, headers=UNSTORED)
+    return Response(part(visitor, name, **context), media_type=MediaType.HTML, headers=UNSTORED)
+
+
+def part(visitor: Any, name: str, **context: Any) -> str:
+    """A page or a part of one as HTML."""
+    return templates().get_template(f"{name}.html").render(visitor=visitor, here=name, **context)
 
 
 def conforms(text: str, kind: Any) -> bool:
@@ -113,7 +117,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The page that an error is; JSON for what a script fetched."""
     if isinstance(error, SignedOut):
         return _signed_out(request)
-    status, title, text = _error_texts(error)
+    status, title, text = error_texts(error)
     text = printable(masked(text), MESSAGE_MAX)
     if _is_fetched(request):
         return Response({"title": title, "detail": text}, status_code=status, headers=UNSTORED)
@@ -132,7 +136,7 @@ def _is_fetched(request: Request[Any, Any, Any]) -> bool:
     return request.headers.get("Sec-Fetch-Mode") in ("cors", "same-origin") or "X-Form-Token" in request.headers
 
 
-def _error_texts(error: Exception) -> tuple[int, str, str]:
+def error_texts(error: Exception) -> tuple[int, str, str]:
     """Status, title and text. What nobody foresaw is logged, and tells nothing of our inside."""
     match error:
         case NotHere():

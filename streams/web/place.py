@@ -9,6 +9,7 @@ from streams.facts import Database, Facts
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
 from streams.services.catalogue import Catalogue
+from streams.services.progress import Progress
 from streams.services.showing import Showing
 
 
@@ -21,6 +22,8 @@ class Stores(Protocol):
     def database(self) -> Database: ...
     @property
     def producer(self) -> Sender: ...
+    @property
+    def progress(self) -> Progress: ...
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,17 @@ class Place:
     database: Database
     sender: Sender
     showing: Showing
+    progress: Progress | None = None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the gateway ends: what tells for as long as somebody listens ends with it."""
+        return self.progress is not None and self.progress.is_closed
 
     @classmethod
     def of(cls, stores: Stores) -> "Place":
         """A desk over the stores of a gateway."""
-        return cls(stores.settings, stores.database, stores.producer, Showing(stores.settings))
+        return cls(stores.settings, stores.database, stores.producer, Showing(stores.settings), stores.progress)
 
     @property
     def catalogue(self) -> Catalogue:

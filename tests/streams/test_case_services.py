@@ -3,17 +3,20 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import update
 
 from schemas import codec
 from schemas.codec import HASHED
 from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided
 from schemas.retouching import Retouch, Scribble
 from streams.blobs import Blobs
-from streams.facts import Database, DatabaseUnavailable
+from streams.facts import Database, DatabaseUnavailable, tables
+from streams.facts.cases import WORTH_MS
 from streams.runtime.errors import Refused
 from streams.services import case_groups, cases
 from streams.services.cases import Decision, Wanted
@@ -22,6 +25,7 @@ from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
 
 APPROVE = Decision(outcome="approve")
+say = partial(cases.decide, twice_share=0.0)
 PRODUCTS = 12
 
 
@@ -78,37 +82,54 @@ def test_cases_come_by_deadline_and_page_by_page(flow: Flow, database: Database)
     assert len(cases.every(database, Wanted(channel="amazon"))) == 5
 
 
+def test_of_one_deadline_what_holds_up_more_comes_first_until_the_others_waited_for_longer(
+    flow: Flow, database: Database
+) -> None:
+    requested_reviews(flow, upsert(sku="ONE", photo="one.jpg"))
+    requested_reviews(flow, upsert(sku="MANY", photo="many.jpg", channels=CHANNELS))
+    assert [each.sku for each in cases.page(database, Wanted(tenant="demo")).items] == ["MANY", "ONE"]
+    first = cases.page(database, Wanted(tenant="demo"), limit=1)
+    assert [each.sku for each in cases.page(database, Wanted(tenant="demo"), first.next, limit=1).items] == ["ONE"]
+    with database.transaction() as connection:
+        older = update(tables.reviews).where(tables.reviews.c.sku == "ONE")
+        connection.execute(older.values(updated_at_ms=tables.reviews.c.updated_at_ms - 5 * WORTH_MS))
+    assert [each.sku for each in cases.page(database, Wanted(tenant="demo")).items] == ["ONE", "MANY"]
+    taken = cases.next_case(database, Wanted(tenant="demo"), "ada")
+    assert taken is not None
+    assert taken.case.summary.sku == "ONE"
+
+
 def test_a_decision_says_what_was_in_doubt_and_is_checked_at_once(flow: Flow, database: Database) -> None:
     case_id, recorder = case_of(requested_reviews(flow)), Recorder()
     bad = Decision(outcome="redo", parameters={"colour": "red"})
-    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    assert refusal(say, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
     bad = Decision(outcome="redo", step="cutout", parameters={"subject": "half"})
-    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    assert refusal(say, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
     bad = Decision(outcome="approve", parameters={"padding": "0.1"})
-    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    assert refusal(say, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
     bad = Decision(outcome="redo", step="upscale")
-    assert refusal(cases.decide, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
+    assert refusal(say, database, recorder, "demo", case_id, bad, "ada") == "bad_parameters"
     assert recorder.records == []
-    word = cases.decide(database, recorder, "demo", case_id, APPROVE, "ada")
+    word = say(database, recorder, "demo", case_id, APPROVE, "ada")
     assert (word.version, word.assets) == (1, 4)
     (event,) = sent(recorder)
     assert isinstance(event, ReviewDecided)
     assert (event.case, event.checks, event.approved) == (case_id, ["cutout.uncertainty"], True)
-    assert refusal(cases.decide, database, recorder, "demo", case_id, APPROVE, "bob") == "case_claimed"
+    assert refusal(say, database, recorder, "demo", case_id, APPROVE, "bob") == "case_claimed"
     flow.say(event)
-    assert refusal(cases.decide, database, recorder, "demo", case_id, APPROVE, "bob") == "review_closed"
+    assert refusal(say, database, recorder, "demo", case_id, APPROVE, "bob") == "review_closed"
     undone = cases.undo(database, recorder, "demo", case_id, "slip", "ada")
     assert isinstance(undone, DecisionUndone)
     flow.say(undone)
-    assert cases.decide(database, recorder, "demo", case_id, APPROVE, "bob").version == 3
+    assert say(database, recorder, "demo", case_id, APPROVE, "bob").version == 3
 
 
 def test_strokes_are_kept_as_a_blob_and_stay_until_others_come(flow: Flow, database: Database) -> None:
     case_id, recorder, blobs = case_of(requested_reviews(flow)), Recorder(), Blobs(MemoryStore())
     stroke = Retouch(marks=[Scribble(points=[(0.2, 0.3)], radius=0.01, keep=True)])
     redo = Decision(outcome="redo", step="cutout", retouch=stroke, reason="the handle")
-    assert refusal(cases.decide, database, recorder, "demo", case_id, redo, "ada") == "bad_retouch"
-    cases.decide(database, recorder, "demo", case_id, redo, "ada", blobs=blobs)
+    assert refusal(say, database, recorder, "demo", case_id, redo, "ada") == "bad_retouch"
+    say(database, recorder, "demo", case_id, redo, "ada", blobs=blobs)
     (event,) = sent(recorder)
     assert isinstance(event, CutoutRetouched)
     assert event.strokes is not None
@@ -129,13 +150,13 @@ def test_a_claim_is_one_persons_until_it_ends(flow: Flow, database: Database, mo
     assert second.epoch == mine.epoch + 1, "another page of the same person's"
     assert refusal(cases.heartbeat, database, "demo", case_id, "ada", mine.epoch) == "claim_lost"
     late = replace(APPROVE, epoch=mine.epoch)
-    assert refusal(cases.decide, database, recorder, "demo", case_id, late, "ada") == "claim_lost"
+    assert refusal(say, database, recorder, "demo", case_id, late, "ada") == "claim_lost"
     monkeypatch.setattr("streams.services.cases.now_ms", lambda: second.until_ms + 1)
     taken = cases.next_case(database, Wanted(tenant="demo"), "bob")
     assert taken is not None
     assert (taken.claim.case_id, taken.claim.holder) == (case_id, "bob")
     late = replace(APPROVE, epoch=second.epoch)
-    assert refusal(cases.decide, database, recorder, "demo", case_id, late, "ada") == "claim_lost"
+    assert refusal(say, database, recorder, "demo", case_id, late, "ada") == "claim_lost"
     cases.release(database, "demo", case_id, "bob", taken.claim.epoch)
     assert cases.claim(database, "demo", case_id, "ada").epoch == taken.claim.epoch + 1
     assert recorder.records == []
@@ -184,7 +205,7 @@ class Office:
                     self.now_ms += 1000
                 elif self.random.random() > 0.2:
                     decision = replace(APPROVE, epoch=found.claim.epoch, reason=name)
-                    cases.decide(self.database, self, "demo", found.claim.case_id, decision, name)  # type: ignore[arg-type]
+                    say(self.database, self, "demo", found.claim.case_id, decision, name)  # type: ignore[arg-type]
             except Crash:
                 continue
             except Refused as error:
@@ -259,10 +280,10 @@ def test_cases_that_are_alike_are_decided_together(flow: Flow, database: Databas
     taken = found[0].case_id
     cases.claim(database, "demo", taken, "bob")
     chosen = [first.case_id, *(each.case_id for each in found)]
-    decided = case_groups.decide(database, recorder, "demo", chosen, APPROVE, "ada")
+    decided = case_groups.decide(database, recorder, "demo", chosen, APPROVE, "ada", 0.0)
     assert [each.case_id for each in decided if each.refused] == [taken]
     events = [event for event in sent(recorder) if isinstance(event, ReviewDecided)]
     assert [event.case for event in events] == [each.case_id for each in decided if not each.refused]
     redo = Decision(outcome="redo")
-    assert refusal(case_groups.decide, database, recorder, "demo", chosen, redo, "ada") == "bad_parameters"
-    assert refusal(case_groups.decide, database, recorder, "other", chosen, APPROVE, "ada") == "unknown_case"
+    assert refusal(case_groups.decide, database, recorder, "demo", chosen, redo, "ada", 0.0) == "bad_parameters"
+    assert refusal(case_groups.decide, database, recorder, "other", chosen, APPROVE, "ada", 0.0) == "unknown_case"

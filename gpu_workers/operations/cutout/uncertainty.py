@@ -1,39 +1,18 @@
-"""How unsure a cutout is: what can be seen of it without the truth, and what that was found to mean.
+"""How unsure a cutout is: what can be seen of it without the truth; schemas.uncertainty says what that means.
 
-The uncertainty is the likelihood that a person would not take the cutout: a logistic sum of features, each of which
-only adds to it, and the first of it most. `make calibrate-cutout` fits the weights on rendered pictures whose truth is
-known, and says how well.
+`make calibrate-cutout` fits the weights on rendered pictures whose truth is known, and says how well.
 """
-
-from collections.abc import Mapping
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_workers.imaging.types import Flags, Plane
+from schemas.uncertainty import BIAS, SEEN, WEIGHTS, features, uncertainty
+
+__all__ = ["BIAS", "SEEN", "WEIGHTS", "features", "person_share", "seen", "skin", "uncertainty"]
 
 Points = NDArray[np.complex128]  # x + iy
-
-# Weights by `make calibrate-cutout`, of cutouts as they were before scraps of the ground beside them were cut away: of
-# 164 pictures, fitted on, 78 passed, .974 of them good; of 80 others 17, all good. The bias is higher since, by .25: of
-# the sample catalogue's 28 photographs, cut out as they are now, 10 pass, all good. The one that was least sure of 11,
-# at .228, has an edge that the measure calls good and a person would not: piping is left out along half a side. The
-# features themselves were chosen while looking at all of these pictures.
-BIAS = -6.69
-WEIGHTS = {
-    "mask_doubt": 1.66,
-    "disagreement": 2.55,
-    "shared_colours": 3.1,
-    "veiled": 2.54,
-    "faint_edge": 1.29,
-    "inner_edges": 1.23,
-    "ragged": 15.73,
-    "left_out": 8.3,
-    "see_through": 4.68,
-    "busy_ground": 1.65,
-}
-SEEN = ("mask_doubt", "shared_colours", "veiled", "faint_edge", "inner_edges", "ragged")
 
 # How the features are read off: chosen while looking at the same pictures, none is fitted. Slopes (a pixel), veils and
 # distances of colours are of code values 0..1, pixels those of the reduced picture.
@@ -57,25 +36,6 @@ _OUTLINE_MIN_PX = 20  # a shorter one is a speck
 _ALONG_PX = (1.0, 3.0)  # smoothed by the first the steps of pixels are gone, by the second what is rough
 _PERSON_SHARE_MIN = 0.8  # of the cutout: below, it is no person but may be held by one
 _BARE_SHARE_MIN = 0.5  # of what is likely a person: a part that is mostly skin is a hand
-_LEFT_OUT_TIMES = 10  # what is left out shows by its highlights only: far more is missing than is seen to be
-
-
-def uncertainty(measures: Mapping[str, float]) -> float:
-    """The likelihood, 0..1, that a cutout of these measures is no good."""
-    shown = features(measures)
-    return float(1 / (1 + np.exp(-BIAS - sum(weight * shown[name] for name, weight in WEIGHTS.items()))))
-
-
-def features(measures: Mapping[str, float]) -> dict[str, float]:
-    """What in the measures of a cutout speaks against it, 0..1 each, by the names of WEIGHTS."""
-    raw = {
-        **{name: measures[name] for name in SEEN},
-        "disagreement": 1 - measures["agreement"],
-        "left_out": min(1.0, _LEFT_OUT_TIMES * measures["left_out_share"]),
-        "see_through": measures["see_through_share"],
-        "busy_ground": 1 - measures["plain_background"],
-    }
-    return {name: float(np.sqrt(max(0.0, value))) for name, value in raw.items()}
 
 
 def seen(rgb: Plane, mask: Plane, alpha: Plane) -> dict[str, float]:

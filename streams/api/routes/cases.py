@@ -101,6 +101,7 @@ def decide_case(
         _holder(caller, holder),
         blobs=_blobs(caller),
         is_trial=caller.key.mode == "test",
+        twice_share=caller.settings.review_twice_share,
     )
 
 

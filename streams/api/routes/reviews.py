@@ -15,6 +15,7 @@ from streams.api.paging import Cursor, Limit, behind, following, given
 from streams.api.problems import Problem
 from streams.facts import Review
 from streams.services import decisions
+from streams.services.double_review import check_alone
 from streams.services.views import ReviewView, review_view
 
 READ, REVIEW = {"scope": "read"}, {"scope": "review"}
@@ -66,6 +67,8 @@ def decide(caller: Asking, review_id: FromPath[str], data: JSONBody[DecisionBody
     review = _known(caller, review_id)
     if review.state != "pending":
         raise Problem("review_closed", f"it is {review.state}", field="review_id")
+    with caller.read() as facts:
+        check_alone(review, facts, caller.settings.review_twice_share)
     return decisions.decide(review, caller.sender, **msgspec.structs.asdict(data), decided_by=caller.name)
 
 

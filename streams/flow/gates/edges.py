@@ -2,6 +2,7 @@
 
 from schemas.channels import Channel
 from schemas.records import Check
+from schemas.uncertainty import Weights, weighed
 from streams.flow.gates import BY_EYE, BY_PLANTING, PLANTED, Measures, Threshold, at_most, held
 
 POINT = "edges"
@@ -138,8 +139,16 @@ def checks(measures: Measures, channel: Channel) -> list[Check]:
 
 
 def _uncertainty(measures: Measures, channel: Channel) -> list[Check]:
-    """By the channel's own limit where it has one, which people's decisions may have taught."""
-    if channel.uncertainty_max is None:
+    """By the channel's own limit and weights where it has some, which people's decisions may have taught."""
+    if channel.uncertainty_max is None and channel.uncertainty_weights is None:
         return held(POINT, (UNCERTAINTY,), measures)
-    limit, rule = channel.uncertainty_max, channel.rule_version
-    return [at_most(POINT, UNCERTAINTY.measure, measures, limit, UNCERTAINTY.otherwise, rule)]
+    limit = UNCERTAINTY.limit if channel.uncertainty_max is None else channel.uncertainty_max
+    shown = _weighed(measures, channel.uncertainty_weights)
+    return [at_most(POINT, UNCERTAINTY.measure, shown, limit, UNCERTAINTY.otherwise, channel.rule_version)]
+
+
+def _weighed(measures: Measures, weights: Weights | None) -> Measures:
+    doubt = measures.get(UNCERTAINTY.measure)
+    if weights is None or doubt is None:
+        return measures
+    return {**measures, UNCERTAINTY.measure: weighed(measures, doubt, weights)}

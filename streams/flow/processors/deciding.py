@@ -7,7 +7,7 @@ so one of them may be taken back alone. Of several words on a case the newest co
 import structlog
 
 from schemas.doubts import waits_for
-from schemas.records import DecisionUndone, ReviewDecided, Task
+from schemas.records import DecisionUndone, OpinionGiven, ReviewDecided, Task
 from streams.facts import Case, DecisionEvent, Facts, Product, Review
 from streams.flow.processors import Answers
 from streams.flow.processors.planning import redone
@@ -36,6 +36,14 @@ def undone(event: DecisionUndone, facts: Facts) -> Answers:
     """Takes a decision back, or one that is still to come. Told again it is answered the same and moves nothing."""
     case_id = event.decision.case
     return decision_undone(event, facts) if case_id is None else _case_undone(event, case_id, facts)
+
+
+def opinion_given(event: OpinionGiven, facts: Facts) -> Answers:
+    """Notes what one person says of a case that others decide on, too. Told again it changes nothing."""
+    case = _case_of(event, event.case, facts)
+    facts.opinions.put(event, case)
+    facts.cases.hear(case.case_id, event.version)
+    return []
 
 
 def note(event: ReviewDecided, case_id: str, facts: Facts) -> list[tuple[Review, ReviewDecided]]:
@@ -126,7 +134,7 @@ def _case_undone(event: DecisionUndone, case_id: str, facts: Facts) -> Answers:
     return [each for review, decision in settling for each in withdrawn(review, decision, event.reason, facts)]
 
 
-def _case_of(event: ReviewDecided, case_id: str, facts: Facts) -> Case:
+def _case_of(event: ReviewDecided | OpinionGiven, case_id: str, facts: Facts) -> Case:
     case = facts.cases.get(case_id)
     if case is None:
         raise Refused("unknown_case", f"no case has the id {case_id}", field="case", transient=True)

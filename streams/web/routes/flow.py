@@ -52,27 +52,25 @@ class Reading:
 @get("/desk/{tenant:str}/flow", opt=VIEW, sync_to_thread=True)
 def show_flow(visitor: Looking, done: FromQuery[str] = "") -> Response[str]:
     """The page; what is on it is fetched every few seconds."""
-    return page(visitor, "flow", **_lanes(visitor), done=done)
+    return page(visitor, "flow", **lanes_of(visitor), done=done)
 
 
 @get("/desk/{tenant:str}/flow/lanes", opt=VIEW, sync_to_thread=True)
 def show_lanes(visitor: Looking) -> Response[str]:
     """What waits of the tenant's, anew."""
-    return page(visitor, "flow_lanes", **_lanes(visitor))
+    return page(visitor, "flow_lanes", **lanes_of(visitor))
 
 
 @get("/desk/{tenant:str}/flow/readers", opt=OPERATE, sync_to_thread=True)
 def show_readers(visitor: Looking) -> Response[str]:
     """What the roles of the whole system have not read; that is nobody's but an operator's to see."""
-    return page(visitor, "flow_readers", readers=_readers(visitor.place.settings))
+    return page(visitor, "flow_readers", readers=readers_of(visitor.place.settings))
 
 
 @get("/desk/{tenant:str}/flow/letters", opt=VIEW, sync_to_thread=True)
 def show_letters(visitor: Looking) -> Response[str]:
     """The tenant's letters that nobody has dealt with, the newest first."""
-    found = dead.find(visitor.place.settings, Wanted(tenant=visitor.tenant))
-    letters = [letter_view(each) for each in reversed(found) if each.state == "open"]
-    return page(visitor, "flow_letters", letters=letters[:LETTERS_MAX], more=max(0, len(letters) - LETTERS_MAX))
+    return page(visitor, "flow_letters", **letters_of(visitor))
 
 
 @get("/desk/{tenant:str}/flow/letter", opt=VIEW, sync_to_thread=True)
@@ -93,6 +91,13 @@ def replay(visitor: Looking, data: Form) -> Redirect:
     return Redirect(visitor.address("flow", done=done), status_code=303, headers=UNSTORED)
 
 
+def letters_of(visitor: Visitor) -> dict[str, Any]:
+    """What the template of the tenant's open letters is made of. Raises Unavailable."""
+    found = dead.find(visitor.place.settings, Wanted(tenant=visitor.tenant))
+    letters = [letter_view(each) for each in reversed(found) if each.state == "open"]
+    return {"letters": letters[:LETTERS_MAX], "more": max(0, len(letters) - LETTERS_MAX)}
+
+
 def _known(visitor: Visitor, name: str) -> DeadLetter:
     found = dead.find(visitor.place.settings, Wanted(frozenset([name]), tenant=visitor.tenant), whole=True)
     if not found:
@@ -100,7 +105,8 @@ def _known(visitor: Visitor, name: str) -> DeadLetter:
     return found[0]
 
 
-def _lanes(visitor: Visitor) -> dict[str, Any]:
+def lanes_of(visitor: Visitor) -> dict[str, Any]:
+    """What the template of the tasks that wait is made of."""
     with visitor.place.read() as facts:
         queued = facts.overviews.queued(visitor.tenant)
         counts = facts.overviews.counts(visitor.tenant)
@@ -121,7 +127,8 @@ def _by_pool(queued: Sequence[Queued], work_ms: Mapping[str, float]) -> list[Wai
     return [found[pool] for pool in sorted(found)]
 
 
-def _readers(settings: Settings) -> list[Reading]:
+def readers_of(settings: Settings) -> list[Reading]:
+    """What the roles of the whole system have not read. Raises Unavailable."""
     unread: dict[str, list[Unread]] = {group: [] for group in groups.readers(settings.retry_delays)}
     for each in backlog.find(settings):
         unread[each.group].append(each)

@@ -8,7 +8,9 @@ from litestar.response import Redirect
 
 from streams.facts import AssetState
 from streams.facts.states import STATES
+from streams.flow.processors.retracting import is_retracted
 from streams.services import decisions, history
+from streams.services.replanning import replan
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.door import Form
 from streams.web.visitors import REVIEW, VIEW, Looking, Visitor
@@ -62,7 +64,8 @@ def show_product(visitor: Looking, sku: FromQuery[str], done: FromQuery[str] = "
         words = [each for each in facts.ratings.on(visitor.tenant, sku) if each.rated_by == visitor.name]
     costs = {(each.asset): spent.get((sku, each.asset, each.version), 0) for each in assets}
     thumbs = {each.picture: each.is_right for each in words if each.purpose == "thumb"}
-    context = {"thumbs": thumbs, "assets": assets, "reviews": reviews, "timeline": timeline, "costs": costs}
+    context: dict[str, Any] = {"is_taken_down": not product.deleted and any(map(is_retracted, assets))}
+    context |= {"thumbs": thumbs, "assets": assets, "reviews": reviews, "timeline": timeline, "costs": costs}
     return page(
         visitor, "product", product=product, done=done, currency=visitor.place.settings.price_currency, **context
     )
@@ -88,6 +91,18 @@ def undo(visitor: Looking, data: Form) -> Redirect:
     return _back(visitor, review.request.completed.task.sku, "The decision is taken back.")
 
 
+@post("/desk/{tenant:str}/product/again", opt=REVIEW, sync_to_thread=True)
+def make_again(visitor: Looking, data: Form) -> Redirect:
+    """Undoes a take-down: the product is planned anew, and what was made of it is found."""
+    place, sku = visitor.place, data.get("sku", "")
+    with place.read() as facts:
+        product = facts.products.get(visitor.tenant, sku)
+    if product is None or product.deleted:
+        raise NotHere(f"no product has the SKU {sku!r}")
+    replan([(visitor.tenant, sku)], "urgent", f"{visitor.name}: {_reason(data)}", place.sender)
+    return _back(visitor, sku, "It is being put back.")
+
+
 def _reason(data: dict[str, str]) -> str:
     return data.get("reason", "").strip()[:1024] or "no reason was given"
 
@@ -96,4 +111,4 @@ def _back(visitor: Visitor, sku: str, done: str) -> Redirect:
     return Redirect(visitor.address("product", sku=sku, done=done), status_code=303, headers=UNSTORED)
 
 
-ROUTES: tuple[Any, ...] = (list_products, show_product, take_down, undo)
+ROUTES: tuple[Any, ...] = (list_products, show_product, take_down, make_again, undo)

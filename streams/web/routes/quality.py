@@ -8,8 +8,10 @@ from litestar import Response, get
 from schemas.records import Check
 from streams.facts import Judged
 from streams.facts.overviews import JUDGED_MAX
-from streams.services.quality import by_channel, by_check
+from streams.services import agreement, sampling
+from streams.services.quality import by_channel, by_check, by_day, by_model
 from streams.web import telling
+from streams.web.charts import Course
 from streams.web.pages import page
 from streams.web.visitors import VIEW, Looking
 
@@ -21,11 +23,16 @@ def show_quality(visitor: Looking) -> Response[str]:
     """How much passes, by channel and by check, and what is furthest from passing."""
     with visitor.place.read() as facts:
         judged = facts.overviews.judged(visitor.tenant)
+        sample = sampling.sample(visitor.tenant, facts)
     return page(
         visitor,
         "quality",
         channels=by_channel(judged),
         checks=by_check(judged),
+        models=by_model(judged),
+        course=Course.of(by_day(judged)),
+        passed=sum(each.verdict.outcome == "pass" for each in judged),
+        wrong=agreement.of(sample, ()).wrong,
         worst=_worst(judged),
         judged=len(judged),
         is_all=len(judged) < JUDGED_MAX,

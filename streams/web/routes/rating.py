@@ -81,7 +81,15 @@ def show_agreement(visitor: Looking) -> Response[str]:
     with visitor.place.read() as facts:
         known = sampling.sample(visitor.tenant, facts)
         thumbs = [each for each in facts.ratings.of(visitor.tenant) if each.purpose == "thumb"]
-    return page(visitor, "agreement", agreed=agreement.of(known, thumbs), pictures=len(known.passed))
+        courses = facts.opinions.courses(visitor.tenant)
+    return page(
+        visitor,
+        "agreement",
+        agreed=agreement.of(known, thumbs),
+        before=agreement.of_cases(courses),
+        twice_share=visitor.place.settings.review_twice_share,
+        pictures=len(known.passed),
+    )
 
 
 ROUTES: tuple[Any, ...] = (show_sample, show_picture, rate, rate_product, show_agreement)

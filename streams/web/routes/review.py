@@ -11,7 +11,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from schemas.decoding import prepare
-from schemas.records import DecisionUndone
+from schemas.records import DecisionUndone, OpinionGiven
 from schemas.retouching import SIZE_BYTES_MAX
 from streams.runtime.errors import Refused
 from streams.services import case_groups, cases
@@ -80,6 +80,7 @@ def show_review(
         visitor,
         "review",
         waiting=waiting,
+        count=cases.count(visitor.place.database, wanted),
         asked=query,
         channels=channels,
         abouts=get_args(cases.About),
@@ -151,22 +152,30 @@ def decide(visitor: Looking, data: JSONBody[CaseDecision]) -> Word:
     """Sends a decision; it counts once the broker has it."""
     place = visitor.place
     return cases.decide(
-        place.database, place.sender, visitor.tenant, data.case, data.decision, visitor.name, blobs=place.blobs
+        place.database,
+        place.sender,
+        visitor.tenant,
+        data.case,
+        data.decision,
+        visitor.name,
+        blobs=place.blobs,
+        twice_share=place.settings.review_twice_share,
     )
 
 
 @post("/desk/{tenant:str}/review/decide-alike", opt=REVIEW, sync_to_thread=True, status_code=202)
 def decide_alike(visitor: Looking, data: JSONBody[CasesDecision]) -> list[Decided]:
     """Sends the same decision on several cases; each is an event of its own."""
-    place = visitor.place
-    return case_groups.decide(place.database, place.sender, visitor.tenant, data.cases, data.decision, visitor.name)
+    place, share = visitor.place, visitor.place.settings.review_twice_share
+    together = partial(case_groups.decide, place.database, place.sender, visitor.tenant)
+    return together(data.cases, data.decision, visitor.name, share)
 
 
 @post("/desk/{tenant:str}/review/undo", opt=REVIEW, sync_to_thread=True, status_code=202)
-def undo(visitor: Looking, data: JSONBody[TakenBack]) -> DecisionUndone:
-    """Takes a decision back: what went live by it goes, and the case waits again."""
+def undo(visitor: Looking, data: JSONBody[TakenBack]) -> DecisionUndone | OpinionGiven:
+    """Takes a decision back: what went live by it goes, and the case waits again; by an opinion nothing went live."""
     place = visitor.place
-    return cases.undo(place.database, place.sender, visitor.tenant, data.case, data.reason, visitor.name)
+    return cases.take_back(place.database, place.sender, visitor.tenant, data.case, data.reason, visitor.name)
 
 
 @get("/desk/{tenant:str}/review/picture", opt=VIEW, sync_to_thread=True)

@@ -1,12 +1,24 @@
-// What every page does: parts that are fetched anew, choices that send their form, and the key that leads to the search.
+// What every page does: parts that are told anew, choices that send their form, and the key that leads to the search.
+import { Live } from "./live.js";
 import { part } from "./talking.js";
 
-for (const section of document.querySelectorAll("[data-refresh]")) {
+const sections = [...document.querySelectorAll("[data-live]")];
+
+/** A part that somebody uses just now stays as it is. */
+function isUsed(section) {
+  return section.contains(document.activeElement) && document.activeElement !== section;
+}
+
+function place(section, html) {
+  if (!isUsed(section)) section.innerHTML = html; // made by our own templates, which escape
+}
+
+/** Without a stream each part is asked for every few seconds. */
+function askAgainAndAgain(section) {
   const refresh = async () => {
-    const isUsed = section.contains(document.activeElement) && document.activeElement !== section;
-    if (!document.hidden && !isUsed) {
+    if (!document.hidden && !isUsed(section)) {
       try {
-        section.innerHTML = await part(section.dataset.refresh); // made by our own templates, which escape
+        place(section, await part(section.dataset.refresh));
       } catch (error) {
         const message = document.createElement("p");
         message.className = "empty";
@@ -16,8 +28,13 @@ for (const section of document.querySelectorAll("[data-refresh]")) {
     }
     setTimeout(refresh, section.dataset.everyS * 1000);
   };
-  if ("now" in section.dataset) refresh();
-  else setTimeout(refresh, section.dataset.everyS * 1000);
+  refresh();
+}
+
+document.querySelectorAll("[data-refresh]:not([data-live])").forEach(askAgainAndAgain);
+if (sections.length) {
+  const parts = Object.fromEntries(sections.map((section) => [section.dataset.live, (html) => place(section, html)]));
+  new Live(sections[0].dataset.from, parts, () => sections.forEach(askAgainAndAgain));
 }
 
 for (const choice of document.querySelectorAll("[data-submits]")) {

@@ -1,5 +1,6 @@
 // Mending a case: marks on its photograph, or other parameters; what comes of them is seen, and then sent.
 import { Board } from "./mend_board.js";
+import { field } from "./parameters.js";
 import { ask, send } from "./talking.js";
 
 const at = (id) => document.getElementById(id);
@@ -56,25 +57,7 @@ function stepOf(operation) {
 /** A field for each parameter that a step takes; a choice where there are only some values. */
 function fields(where, step) {
   const taken = Object.entries(step?.takes ?? {}).filter(([name]) => name !== "retouch");
-  where.replaceChildren(...taken.map(([name, kind]) => {
-    const label = document.createElement("label");
-    const own = step.parameters[name] ?? "";
-    label.append(name.replaceAll(/[._]/g, " "), kind.includes("|") ? choice(name, kind, own) : text(name, kind, own));
-    return label;
-  }));
-}
-
-function choice(name, kind, value) {
-  const made = Object.assign(document.createElement("select"), { name });
-  made.append(...["", ...kind.split(" | ")].map((each) => new Option(each || "as it is", each, false, each === value)));
-  made.addEventListener("change", changed);
-  return made;
-}
-
-function text(name, kind, value) {
-  const made = Object.assign(document.createElement("input"), { name, value, placeholder: kind });
-  made.addEventListener("input", changed);
-  return made;
+  where.replaceChildren(...taken.map(([name, kind]) => field(name, kind, step.words[name], step.parameters[name] ?? "", changed)));
 }
 
 function fillAsset() {

@@ -1,4 +1,5 @@
 // The review screen: one case after the other, by keyboard.
+import { Live } from "./live.js";
 import { Again } from "./review_again.js";
 import { Alike } from "./review_alike.js";
 import { Queue } from "./review_queue.js";
@@ -111,10 +112,19 @@ function begin() {
     if (current) await show(current, began);
   }
 
-  /** How many wait: as many as there were when the page was made, less those that were settled on it. */
+  /** How many wait: as many as were told last, less those that were settled on this page since. */
   function tellCount() {
     const left = Math.max(queue.left + 1, Number(root.dataset.waiting) - settled);
-    at("count").textContent = current ? `${left}${root.dataset.more} waiting` : "nothing waits";
+    at("count").textContent = current ? `${left} waiting` : "nothing waits";
+  }
+
+  /** How many wait now; those whose decision is on its way still do. Where nothing was left, there may be something. */
+  function heard(count) {
+    if (!/^\d+$/.test(count)) return; // why it is not known just now
+    root.dataset.waiting = count;
+    settled = queue.waiting.length;
+    if (current) tellCount();
+    else if (Number(count) > settled && !queue.filling) advance();
   }
 
   async function show(view, began = performance.now()) {
@@ -260,7 +270,7 @@ function begin() {
     if (current || event.key === "?" || event.key.toLowerCase() === "u") act();
   });
 
-  advance();
+  advance().then(() => new Live(root.dataset.stream, { waiting: heard }));
 }
 
 function card(check) {

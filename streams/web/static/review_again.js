@@ -1,4 +1,5 @@
 // A case's picture is to be made again, otherwise: what comes of it is seen first, and only what was seen is sent.
+import { field } from "./parameters.js";
 import { ask } from "./talking.js";
 
 const at = (id) => document.getElementById(id);
@@ -36,18 +37,8 @@ export class Again {
   /** A field for each parameter; strokes are made on the page on which a case is mended. */
   fill() {
     const taken = Object.entries(this.step.takes).filter(([name]) => name !== "retouch");
-    at("parameters").replaceChildren(...taken.map(([name, kind]) => this.field(name, kind, this.step.parameters[name] ?? "")));
+    at("parameters").replaceChildren(...taken.map(([name, kind]) => field(name, kind, this.step.words[name], this.step.parameters[name] ?? "")));
     this.changed();
-  }
-
-  field(name, kind, value) {
-    const label = Object.assign(document.createElement("label"), { textContent: name.replaceAll(/[._]/g, " ") });
-    if (kind.includes("|")) {
-      const choice = Object.assign(document.createElement("select"), { name });
-      choice.append(...["", ...kind.split(" | ")].map((each) => new Option(each || "as it is", each, false, each === value)));
-      label.append(choice);
-    } else label.append(Object.assign(document.createElement("input"), { name, value, placeholder: kind, title: kind }));
-    return label;
   }
 
   changed() {

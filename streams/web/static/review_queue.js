@@ -128,7 +128,8 @@ export class Queue {
     const id = entry.view.summary.case_id;
     const decision = { ...entry.decision, epoch: this.held.get(id) };
     try {
-      await ask(`${this.at}/decide`, { case: id, decision }, options);
+      const word = await ask(`${this.at}/decide`, { case: id, decision }, options);
+      if (word?.is_final === false) this.tell("Noted: somebody else has to look at it, too.", false, true);
       this.done = [...this.done, entry.view].slice(-DONE_MAX);
       this.held.delete(id);
     } catch (error) {

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 834, "height": 1112}
+QUIET_MS, STEP_MS = 500, 100  # so long nothing is under way on a page that has all
 WITHIN_MS = 120_000.0  # for a machine that has much else to do
 
 
@@ -52,14 +53,28 @@ class Tab:
         self.hosts: set[str] = set()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._heard)
-        self.page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
+        self.open: set[Request] = set()
+        self.page.on("request", self._begun)
+        self.page.on("requestfinished", self._ended)
+        self.page.on("requestfailed", self._ended)
 
     def _heard(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 
     def go(self, address: str) -> Page:
-        """Opens a page and waits until it has all that it asks for."""
+        """Opens a page and waits until it has all that it asks for; a stream of events has no end."""
         self.page.goto(address)
-        self.page.wait_for_load_state("networkidle")
+        quiet_ms = 0
+        while quiet_ms < QUIET_MS:
+            self.page.wait_for_timeout(STEP_MS)
+            quiet_ms = 0 if self.open else quiet_ms + STEP_MS
         return self.page
+
+    def _begun(self, request: Request) -> None:
+        self.hosts.add(request.url.split("/")[2])
+        if request.resource_type != "eventsource":
+            self.open.add(request)
+
+    def _ended(self, request: Request) -> None:
+        self.open.discard(request)

@@ -82,7 +82,7 @@ def running(folder: Path, bootstrap: str = "127.0.0.1:1", doubtful: int | None =
     world = DeskWorld(settings.gateway, settings, database, Recorder())
     _plant(world, doubtful)
     app = build(Place(settings, database, world.recorder, Showing(settings)))
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

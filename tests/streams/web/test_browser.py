@@ -13,6 +13,8 @@ from schemas import codec
 from schemas.records import ReviewDecided
 from streams.services import cases
 from tests.servers import skip_or_fail
+from tests.streams.case_flow import requested_reviews
+from tests.streams.flow import Flow, upsert
 from tests.streams.web import desk_world, keyboard, screens
 from tests.streams.web.browsing import WITHIN_MS, NoBrowser, Tab, chromium, opened
 from tests.streams.web.desk_world import TENANT, DeskWorld
@@ -176,4 +178,34 @@ def test_who_is_not_a_reviewer_only_looks(browser: Browser, world: DeskWorld) ->
     page.goto(f"{world.base_url}/desk/{TENANT}/product?sku={screens.SKU}")
     assert page.get_by_text("Take down").count() == 0
     assert decided(world) == []
+    tab.context.close()
+
+
+def test_what_changes_is_told_while_somebody_looks(browser: Browser, tmp_path: Path) -> None:
+    with desk_world.running(tmp_path, doubtful=1) as world:
+        tab = opened(browser, world.link("reviewer"))
+        streams: list[str] = []
+        tab.page.on("request", lambda each: streams.append(each.url) if each.resource_type == "eventsource" else None)
+        page = tab.go(f"{world.base_url}/desk/{TENANT}/flow")
+        assert "?parts=lanes,letters" in streams[0]
+        tile = page.locator(".tile", has_text="to review").locator("b")
+        before = tile.inner_text()
+        requested_reviews(Flow(world.database), upsert(sku="NEW"))
+        page.wait_for_function("before => document.querySelectorAll('.tile b')[2].textContent !== before", arg=before)
+        assert violations(tab) == []
+        page = tab.go(f"{world.base_url}/desk/{TENANT}/review")
+        assert page.inner_text("#count") == "2 waiting"
+        requested_reviews(Flow(world.database), upsert(sku="NEWER"))
+        page.wait_for_selector("#count:has-text('3 waiting')")
+        assert [each for each in tab.complaints if "Failed to load resource" not in each] == [], "but for pictures"
+        tab.context.close()
+
+
+PAGES = ("flow", "quality", "agreement", "model", "shelf", "products", "review")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_fit_for_everybody(name: str, browser: Browser, world: DeskWorld) -> None:
+    tab = opened(browser, world.link(), **screens.THEMES["dark"])
+    check_page(tab, f"{world.base_url}/desk/{TENANT}/{name}", broker=False)
     tab.context.close()

@@ -19,6 +19,7 @@ from schemas.retouching import Box, Brush, Click, Retouch, Scribble
 from streams.facts import Database
 from streams.services import cases, mending
 from streams.services.mending import PreviewRequest, Seen
+from streams.services.progress import Progress
 from streams.services.showing import Shown
 from streams.web.place import Place
 from tests.servers import skip_or_fail
@@ -229,6 +230,7 @@ def world_stores(world: DeskWorld) -> Any:
 
     class Stores:
         settings, database, producer = world.settings, world.database, world.recorder
+        progress = Progress(world.settings)
 
     return Stores()
 

@@ -49,11 +49,13 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "mend/marks": ("case",),
     "mend/mask": ("case",),
     "sample/picture": ("picture",),
+    "model/picture": ("task",),
 }
 FORMS: dict[str, tuple[str, ...]] = {
     "product/rate": ("sku", "asset"),
     "sample/rate": ("picture",),
     "product/take-down": ("sku",),
+    "product/again": ("sku",),
     "product/undo": ("review",),
     "flow/replay": ("letter",),
     "campaign/cancel": ("name",),
@@ -74,7 +76,7 @@ LISTS = {
     "try", "try/render", "try/sample", "try/catalogue", "products", "campaigns", "flow", "flow/lanes", "flow/readers",
     "flow/letters", "quality", "costs", "keys", "webhooks", "review", "review/cases", "review/next",
     "sample", "agreement", "library", "library/scene", "connectors", "shelf", "audit", "audit/newest",
-    "audit/begin", "recipe", "recipe/check", "recipe/release",
+    "audit/begin", "recipe", "recipe/check", "recipe/release", "live", "model",
 }  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     return {
         "sku": sku, "asset": "amazon-1", "name": "SALE", "review": review.review_id, "letter": "0/7",
         "case": waiting[0].case_id, "digest": waiting[0].picture.digest,
-        "picture": waiting[0].picture.digest,
+        "picture": waiting[0].picture.digest, "task": review.completed.task.task_id,
     }  # fmt: skip
 
 
@@ -178,6 +180,7 @@ def test_ones_own_are(method: str, path: str, sign_in: SignIn, theirs: dict[str,
         "try/sample",
         "library/scene",
         "sample/picture",
+        "model/picture",
         "flow/readers",
     )
     if named(path).startswith(pictures):  # whose files are not there, or which ask a broker that is not
