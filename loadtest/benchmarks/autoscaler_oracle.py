@@ -1,8 +1,8 @@
 """An oracle: it knows the whole trace, serves by earliest deadline, starts replicas ahead, and pays for nothing idle.
 
 Minute by minute it runs as many replicas as the most pressing deadline wants of all that is there and will come (Yao,
-Demers and Shenker, FOCS 1995, in whole replicas). A gap that is shorter than a start is run through. It is no best plan,
-for replicas wait for what is still to come, and no lower bound: that is the trace's work itself.
+Demers and Shenker, FOCS 1995, in whole replicas). A gap that is shorter than a start is run through. It is no best
+plan, for replicas wait for what is still to come, and no lower bound: that is the trace's work itself.
 """
 
 import math
