@@ -55,8 +55,9 @@ from gpu_workers.imaging.linear_light import (
     to_linear,
     to_srgb,
 )
-from gpu_workers.imaging.types import HALF, LUMINANCE_WEIGHTS, Code, Codes, Flags, Plane
+from gpu_workers.imaging.types import HALF, Code, Codes, Flags, Plane
 from gpu_workers.imaging.wide_gamut import in_srgb
+from gpu_workers.operations.packshot.edge_measures import edge_measures
 from gpu_workers.operations.packshot.light_measures import measure_light
 from gpu_workers.operations.packshot.packshot import EDGES, Placement, Rendered, behind
 from gpu_workers.operations.packshot.placement import floating_cuts
@@ -64,7 +65,6 @@ from gpu_workers.quality.files import file_facts, read
 from gpu_workers.quality.kept import block_box, furthest, ground_difference, kept_measures
 from schemas.channels import Channel
 
-_RED, _GREEN, _BLUE = LUMINANCE_WEIGHTS
 # Set by hand, none is fitted, but where a line says so.
 _NEAR = 2  # of 255 in each channel: JPEG's rounding of a plain ground
 _PANE_STEP = 3  # of 255 within two pixels: tinted lenses and glass change less, an edge 150 px wide more
@@ -74,8 +74,6 @@ ERODE_PX = 3  # off the outline, inside which the product is unmixed
 _MARGIN_PX = 8  # about what is resampled again to be compared: more than the filter reaches
 _SPECK_SHARE = 0.001  # of the product's area: a smaller island or hole is a speck
 _SAMPLES = 40_000  # pixels, enough for a median and a 95th percentile
-_EDGE_SAMPLES = 200_000  # of the soft edge, which fur makes as large as the product
-_BESIDE_PX, _INSIDE_SHARE = 7, 0.1  # about a pixel of the edge, and of that window what must be the product's inside
 _LOBES = 3  # of Lanczos' filter, as in imaging.resampling
 _BEYOND = 0.002  # of light beyond 0..1: rounding, and no colour that sRGB lacks
 
@@ -92,7 +90,7 @@ def measure(file: bytes, rendered: Rendered, channel: Channel) -> dict[str, floa
         "own_shadow_share": rendered.own_shadow,
         **_box(rendered.mask),
         **_alpha(rendered.mask),
-        **_edge(eight_bit(rendered.product)),
+        **edge_measures(eight_bit(rendered.product)),
         "background_as_channel": float(_is_ground_of(channel, rendered.background)),
         **_background(written, rendered),
         "ground_difference": ground_difference(eight_bit(rendered.canvas), written, rendered.mask),
@@ -170,44 +168,6 @@ def _steps(mask: Code) -> Code:
 def _parts(where: Flags, area_min: float) -> int:
     count, _, stats, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8), connectivity=4)
     return int((stats[1:count, cv2.CC_STAT_AREA] > area_min).sum())
-
-
-def _edge(product: Code) -> dict[str, float]:
-    """How far the colours of the soft edge are from those of the product's inside beside it."""
-    rows, columns = (np.flatnonzero(product[..., 3].any(axis=axis)) for axis in (1, 0))
-    part = product[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    rows, columns = np.nonzero((part[..., 3] > 25) & (part[..., 3] < 230))
-    few = slice(None, None, max(len(rows) // _EDGE_SAMPLES, 1))
-    count, lightness, chroma = _beside_inside(part, rows[few], columns[few])
-    return {"edge_lightness": lightness / max(count, 1), "edge_chroma": chroma / max(3 * count, 1)}
-
-
-# Compiled: the edge is a hundredth of a large picture, all of which numpy and OpenCV would blur.
-@compiled("Tuple((i8, f8, f8))(u1[:, :, :], i8[:], i8[:])")
-def _beside_inside(part, rows, columns):  # type: ignore[no-untyped-def]
-    """How many of these pixels of RGBA (h, w, 4) have enough of the product's inside about them, and the sums of how
-    much lighter, and of how much more coloured in each channel, they are than its mean."""
-    height, width = part.shape[0], part.shape[1]
-    count, lighter, coloured = 0, 0.0, 0.0
-    for k in range(len(rows)):
-        y, x = rows[k], columns[k]
-        inside = red = green = blue = 0
-        for row in range(max(0, y - _BESIDE_PX), min(height, y + _BESIDE_PX + 1)):
-            for column in range(max(0, x - _BESIDE_PX), min(width, x + _BESIDE_PX + 1)):
-                if part[row, column, 3] >= 250:
-                    inside += 1
-                    red += part[row, column, 0]
-                    green += part[row, column, 1]
-                    blue += part[row, column, 2]
-        if inside <= _INSIDE_SHARE * (2 * _BESIDE_PX + 1) ** 2:
-            continue
-        apart_red, apart_green = part[y, x, 0] - red / inside, part[y, x, 1] - green / inside
-        apart_blue = part[y, x, 2] - blue / inside
-        lightness = _RED * apart_red + _GREEN * apart_green + _BLUE * apart_blue
-        count += 1
-        lighter += lightness
-        coloured += abs(apart_red - lightness) + abs(apart_green - lightness) + abs(apart_blue - lightness)
-    return count, lighter, coloured
 
 
 def _is_ground_of(channel: Channel, background: Code | None) -> bool:
