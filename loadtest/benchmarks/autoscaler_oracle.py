@@ -31,8 +31,8 @@ def _released(trace: Trace) -> list[dict[int, float]]:
     released: list[dict[int, float]] = [{} for _ in range(MINUTES)]
     for lane in LANES:
         minutes = trace.arrivals[lane].reshape(MINUTES, MINUTE_SLOTS).sum(axis=1)
-        for minute in np.flatnonzero(minutes):
-            due = int(minute) + int(TARGETS_S[lane] // 60)
+        for minute in map(int, np.flatnonzero(minutes)):
+            due = minute + int(TARGETS_S[lane] // 60)
             released[minute][due] = released[minute].get(due, 0.0) + float(minutes[minute])
     for each in trace.campaigns:
         due = each.due // MINUTE_SLOTS

@@ -66,7 +66,7 @@ def trace(seed: int) -> Trace:
     rng = np.random.default_rng(seed)
     shape = _shape()
     arrivals: dict[Lane, Slots] = {
-        "urgent": rng.poisson(EDITS_A_SECOND * SLOT_S * shape) * TASK_S["urgent"],
+        "urgent": np.asarray(rng.poisson(EDITS_A_SECOND * SLOT_S * shape) * TASK_S["urgent"], np.float64),
         "standard": _batches(rng, PRODUCTS_A_SECOND * SLOT_S * shape) * TASK_S["standard"],
         "bulk": _exports(rng) * TASK_S["bulk"],
     }
@@ -88,7 +88,8 @@ def _shape() -> Slots:
 def _batches(rng: np.random.Generator, means: Slots) -> Slots:
     """Tasks by slot that come in batches of geometric sizes."""
     counts = rng.poisson(means / BATCH)
-    return counts + rng.negative_binomial(np.maximum(counts, 1), 1 / BATCH) * (counts > 0.0)
+    sizes = rng.negative_binomial(np.maximum(counts, 1), 1 / BATCH)
+    return np.asarray(counts + sizes * (counts > 0), np.float64)
 
 
 def _exports(rng: np.random.Generator) -> Slots:

@@ -58,8 +58,7 @@ class Settings(ClusterSettings, ScalerSettings):
         description="Brokers as host:port,…; unset, `packshot up` and `make demo` start a broker of their own.",
     )
     embedded_broker: Literal["auto", "kafka", "memory"] = Field(
-        "auto",
-        description="Which broker to start: Apache Kafka, the in-memory one, or what this machine allows.",
+        "auto", description="Which broker to start: Apache Kafka, the in-memory one, or what this machine allows."
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
@@ -94,15 +93,13 @@ class Settings(ClusterSettings, ScalerSettings):
         None, description="A Confluent-compatible schema registry; unset, schema ids are hashes of the schemas."
     )
     database_url: SecretAddress | None = Field(
-        None,
-        description="sqlite:///path or postgresql://user:password@host/name; unset, SQLite in the data folder.",
+        None, description="sqlite:///path or postgresql://user:password@host/name; unset, SQLite in the data folder."
     )
     blobs_url: Address | None = Field(
         None, description="file:///path or s3://bucket/prefix for pixels; unset, a folder in the data folder."
     )
     origin_url: Address | None = Field(
-        None,
-        description="file:///path or s3://bucket/prefix behind the CDN; unset, a folder in the data folder.",
+        None, description="file:///path or s3://bucket/prefix behind the CDN; unset, a folder in the data folder."
     )
     s3_endpoint: Address | None = Field(
         None, description="The S3 server's URL when it is not AWS; credentials are boto3's."

@@ -206,11 +206,12 @@ def decide(
         said = facts.opinions.standing(case)
     if not waiting:
         raise Refused("review_closed", "nothing waits for this case any more", field="case_id")
-    event: _Said = event_of(case, waiting, decision, decided_by, retouch, blobs)
-    if isinstance(event, CutoutRetouched):
-        event = double_review.retouched(event, case, said, twice_share)
+    decided = event_of(case, waiting, decision, decided_by, retouch, blobs)
+    event: _Said
+    if isinstance(decided, CutoutRetouched):
+        event = double_review.retouched(decided, case, said, twice_share)
     else:
-        event = double_review.word(event, case, said, twice_share)
+        event = double_review.word(decided, case, said, twice_share)
     version = case.version + 1
     if not is_trial:
         version = _said(database, sender, case, event, decision.epoch, decided_by)

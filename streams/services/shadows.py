@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_workers.imaging.linear_light import eight_bit
+from gpu_workers.operations.cutout.retouching import Retouching
 from gpu_workers.pools.answers import Answers
 from gpu_workers.pools.limits import fetch_limits
 from gpu_workers.pools.retouches import retouching_of
@@ -81,7 +82,7 @@ def used(completed: TaskCompleted) -> tuple[str, str]:
     return completed.outputs[0].digest, completed.outputs[0].media_type
 
 
-def _retouching(parameters: Mapping[str, str], digest: str, blobs: Blobs) -> object:
+def _retouching(parameters: Mapping[str, str], digest: str, blobs: Blobs) -> Retouching | None:
     try:
         return retouching_of(parameters, digest, blobs)
     except InputError as error:

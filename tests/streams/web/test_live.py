@@ -40,7 +40,7 @@ def test_parts_are_told_once_and_again_only_when_they_are_others(sign_in: SignIn
 
 def test_what_changes_is_told(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter(range(100))
-    monkeypatch.setitem(live.PARTS, "waiting", live.Part(lambda *_: str(next(numbers)), 0.1))  # type: ignore[arg-type]
+    monkeypatch.setitem(live.PARTS, "waiting", live.Part(lambda *_: str(next(numbers)), 0.1))
     events = told(sign_in("demo").get("/desk/demo/live?parts=waiting").text)
     assert len(events) > 2
     assert [data for _, data in events] == [str(number) for number in range(len(events))]
