@@ -1,13 +1,15 @@
 """How many replicas of a worker a pool wants: by what waits, by when it is due, and by what comes.
 
 Pure: no clock, no broker, no database. Work is counted in engine-seconds: what a replica does in a second at full use.
-What waits is a set of jobs: the backlog of each lane, due within the lane's target, and what is left of each campaign,
-due at its deadline. Workers share themselves out among lanes by weight and among the tenants of a lane evenly
-(streams.consumer.lanes). So when a job has got its work done, others have got at most what their weights allow, and no
-more than they had: that is what stands before it. A job that is due after a new replica has started may count on it.
+What waits is a set of jobs: the backlog of each lane, due within a part of the lane's target, for its oldest task has
+waited already, and what is left of each campaign, due at its deadline. Workers share themselves out among lanes by
+weight and among the tenants of a lane evenly (streams.consumer.lanes). So when a job has got its work done, others have
+got at most what their weights allow, and no more than they had: that is what stands before it. A job that is due after
+a new replica has started may count on it.
 
-What comes is staffed by the square-root rule over the time that a lane allows: its load, and `SPREAD` standard
-deviations of what comes at random within that time (Halfin and Whitt, Operations Research 29, 1981).
+What comes to a lane that allows many starts is seen in its backlog soon enough. To others replicas are given for their
+load; where they cannot wait for a start, by the square-root rule: also `SPREAD` standard deviations of what comes at
+random within the time that they allow (Halfin and Whitt, Operations Research 29, 1981).
 """
 
 import math
@@ -18,7 +20,10 @@ from schemas.records import LANES, Lane
 from streams.consumer.lanes import WEIGHTS
 
 SPREAD = 2.0  # standard deviations: 2 % of a Poisson flow's windows hold more
-PLANNED_S = 3600.0  # a lane that allows longer is served by its backlog alone: what comes can wait for a start
+DRAINED_WITHIN = 1 / 3  # of a lane's target: read anew each time, a backlog that has all of it is always late
+PLANNED_S = 3600.0  # a lane that allows longer, or so many starts, is served by its backlog alone
+PLANNED_STARTS = 8.0
+NO_WAIT_STARTS = 2.0  # a lane that allows less cannot wait for a start: its work comes before the replica does
 MISSED_BELOW = 0.1  # tasks that come too early for a start: fewer than that, and it pays to have no replica
 LAST_CALL = 2.0  # cold starts before a deadline, from when on one replica is held ready for what is still to come
 
@@ -62,7 +67,8 @@ class Observed:
 @dataclass(frozen=True)
 class Terms:
     """What a pool is run by: seconds until a new replica works, the most replicas that partitions and budget allow, the
-    seconds that each lane allows from a task's arrival to its end, and the share of a replica that is planned for."""
+    seconds that each lane allows from a task's arrival to its end, and the share of a replica that is planned for where
+    nothing can be started in time."""
 
     cold_start_s: float
     replicas_max: int
@@ -94,8 +100,8 @@ def _jobs(observed: Observed, terms: Terms) -> list[Job]:
 
 def _backlog(lane: Lane, load: LaneLoad, campaigns: Sequence[Job], terms: Terms) -> Job:
     """A lane's own: what waits without what campaigns may have of it, but for what comes to it within its time."""
-    within_s = terms.targets_s[lane]
-    flow_s = _coming(load, terms) * within_s if within_s <= PLANNED_S else 0.0
+    within_s = terms.targets_s[lane] * DRAINED_WITHIN
+    flow_s = _coming(load, terms) * within_s if _is_planned(lane, terms) else 0.0
     rest_s = load.waiting_s - sum(each.work_s for each in campaigns if each.lane == lane)
     return Job(lane, max(rest_s, min(load.waiting_s, flow_s), 0.0), within_s, flow_s=flow_s)
 
@@ -106,14 +112,23 @@ def _coming(load: LaneLoad, terms: Terms) -> float:
 
 
 def _staffed(observed: Observed, terms: Terms) -> float:
-    """Replicas for what will come, when one that is asked for now works, in the lanes that cannot wait for a start."""
-    flows = [
-        (_coming(load, terms), load.task_s, terms.targets_s[lane])
-        for lane, load in observed.lanes.items()
-        if terms.targets_s[lane] <= PLANNED_S
-    ]
-    at_random = math.sqrt(sum(coming * task_s / within_s for coming, task_s, within_s in flows))
-    return sum(coming for coming, _, _ in flows) / terms.use + SPREAD * at_random
+    """Replicas for what will come when one asked for now works, in lanes that are not left to their backlog."""
+    flows = {lane: load for lane, load in observed.lanes.items() if _is_planned(lane, terms)}
+    of_load = sum(_coming(load, terms) / _use(lane, terms) for lane, load in flows.items())
+    at_random = sum(
+        _coming(load, terms) * load.task_s / terms.targets_s[lane]
+        for lane, load in flows.items()
+        if terms.targets_s[lane] < NO_WAIT_STARTS * terms.cold_start_s
+    )
+    return of_load + SPREAD * math.sqrt(at_random)
+
+
+def _is_planned(lane: Lane, terms: Terms) -> bool:
+    return terms.targets_s[lane] <= min(PLANNED_S, PLANNED_STARTS * terms.cold_start_s)
+
+
+def _use(lane: Lane, terms: Terms) -> float:
+    return terms.use if terms.targets_s[lane] <= terms.cold_start_s else 1.0
 
 
 def _for(job: Job, jobs: Sequence[Job], spare: float, terms: Terms) -> float:
