@@ -51,7 +51,7 @@ WORKED_ON = (
     *topics.TASKS.values(),
     topics.retry(RETRY_FIRST_MS),
 )
-KEPT = (topics.REPLIES, topics.REVIEWS, topics.LETTERS)  # which no role here works on
+KEPT = (topics.REPLIES, topics.REVIEWS, topics.LETTERS, topics.DRIFT)  # which no role here works on
 HOSTILE_TEXTS = {
     "newline": b"\n",
     "nul": b"\0",

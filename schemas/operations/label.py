@@ -1,8 +1,8 @@
 """The parameters of a label that people see, where a rule about AI in pictures demands one."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from schemas.operations.base import ALPHA, FILE, TEXT, Operation, Parameters
+from schemas.operations.base import ALPHA, FILE, TEXT, Operation, Parameters, described
 
 Language = Literal["de", "en", "es", "fr", "it", "nl", "pl", "pt", "sv"]
 When = Literal["demanded", "always"]
@@ -17,9 +17,9 @@ class LabelParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fiel
     the product in it.
     """
 
-    language: Language = "en"
-    when: When = "demanded"
-    corner: Corner = "auto"
+    language: Annotated[Language, described("Language", "of the label: the channel's")] = "en"
+    when: Annotated[When, described("When", "only where a rule demands a label, or always")] = "demanded"
+    corner: Annotated[Corner, described("Corner", "auto is the one with the least of the product in it")] = "auto"
 
 
 OPERATION = Operation(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import JSON, ColumnElement, and_, cast, exists, func, or_, select, type_coerce
 
+from schemas.decoding import prepare
 from schemas.records import AssetPublished, CampaignRequested, Verdict
 from streams.facts import tables as t
 from streams.facts.assets import Asset, _asset
@@ -97,6 +98,9 @@ class _Made(msgspec.Struct):
 
 class _Asked(msgspec.Struct):
     completed: _Made
+
+
+prepare(_Asked)
 
 
 class Overviews(Repository):

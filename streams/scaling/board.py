@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from prometheus_client import Gauge
 
+from schemas.decoding import prepare
 from schemas.operations.base import POOLS, Pool
 from schemas.records import Lane
 from streams.runtime.clock import Clock
@@ -38,6 +39,9 @@ class PoolNumber(msgspec.Struct, frozen=True, kw_only=True):
     campaigns_s: float
     cold_start_s: float
     at_ms: int
+
+
+prepare(PoolNumber)
 
 
 class Board:

@@ -60,8 +60,8 @@ def keys(source: Code) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("file", "old", "new", "touched"),
     [
-        ("schemas/operations/packshot.py", '["fit", "fill"] = "fit"', '["fit", "fill"] = "fill"', {"packshot"}),
-        ("schemas/operations/cutout.py", "speckle_share: float = 0.001", "speckle_share: float = 0.002", {"cutout"}),
+        ("schemas/operations/packshot.py", '] = "fit"', '] = "fill"', {"packshot"}),
+        ("schemas/operations/cutout.py", "] = 0.001", "] = 0.002", {"cutout"}),
         ("gpu_workers/imaging/resampling.py", "_LOBES = 3", "_LOBES = 2", {"mockup", "packshot"}),
         ("gpu_workers/imaging/encoding.py", "= 95, 70", "= 94, 70", {"cutout", "mockup", "packshot"}),
         ("gpu_workers/models/people.py", "_SIDE_PX = 256", "_SIDE_PX = 128", {"cutout"}),

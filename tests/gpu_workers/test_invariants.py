@@ -31,6 +31,7 @@ LIBRARY = Library(
 )
 PARAMETERS = {
     "artwork": {"template": "poster"},
+    "label": {"when": "always"},
     "mockup": {"scene": "studio-podium", "height_cm": "12"},
     "packshot": {"shadow.mode": "soft"},
     "style": {"brand": "earthy", "lut": "crisp"},
@@ -40,6 +41,7 @@ PARAMETERS = {
 # What tells how far the product is from its source, in 8-bit steps or, where its colours may change, as a median ΔE00.
 HELD = {
     "artwork": "print_de00_median",
+    "label": "product_delta_e_median",
     "mockup": "canvas_difference_max",
     "packshot": "canvas_difference_max",
     "style": "product_delta_e_median",
@@ -69,11 +71,11 @@ def flat() -> Picture:
 
 
 def made(operation: str, source: Picture, *, is_asset: bool, **more: str) -> Composed:
-    """What comes of a cut-out; a style has the packshot's picture before it."""
+    """What comes of a cut-out; a style and a label have the packshot's picture before them."""
     rules = channels.load("web" if operation == "transparent" else "shopify")
     rules = msgspec.structs.replace(rules, canvas=Size(800, 800), smallest=Size(300, 300), formats=("png",))
     inputs = [source]
-    if operation == "style":
+    if operation in ("label", "style"):
         packshot = compose("packshot", inputs, ComposeRequest(rules, {"background.color": "#C8B090"}, "", False, True))
         inputs = [decode(file.data) for file in packshot.files]
     parameters = PARAMETERS[operation] | more

@@ -100,7 +100,7 @@ def test_nobody_asked_nothing_changes() -> None:
 def test_a_cutout_remembers_a_plain_ground_only(plain: bool) -> None:
     photograph = np.full((200, 240, 3), 200, np.uint8)
     picture = decode(written(photograph))
-    made = Cutout(mug(), {"plain_background": float(plain)})
+    made = Cutout(mug(), {"plain_background": float(plain), "worn": 0.0})
     metadata = metadata_of(picture, made)
     read = decode(lossless(made.rgba, metadata)).metadata
     light = float(to_linear(np.array(200, np.uint8)))

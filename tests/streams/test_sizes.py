@@ -126,7 +126,7 @@ def test_whatever_others_write_becomes_a_letter_and_comes_back_byte_for_byte(set
     policy = RetryPolicy((), originals=blobs)
     producer = AcknowledgedProducer(settings)
     producer.send([policy.letter(delivery, Refused("bad", "no good"), 1000)])
-    (letter,) = dead.find(settings, Wanted())
+    (letter,) = dead.find(settings, Wanted(), whole=True)
     back = returned(letter.record, blobs)
     assert (back.key, back.value) == (original.key, original.value)
     producer.close()

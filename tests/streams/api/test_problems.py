@@ -29,7 +29,12 @@ ROOT = Path(streams.__file__).parent
 REACHED = ("services/catalogue.py", "services/decisions.py", "services/dead.py", "flow/processors/planning.py")
 WITHIN = {"missing_source", "missing_input"}  # of tasks that we did not write
 NOT_ORDERED = {"source_error", "upscale_error", "too_few_examples", "bad_example", "unknown_operation", *WITHIN}
-NOT_FROM_HERE = {"missing_attribute", "bad_attribute", "too_many_assets"}  # of what a worker or a plan is asked
+NOT_FROM_HERE = {
+    "missing_attribute",
+    "bad_attribute",
+    "too_many_assets",
+    "unknown_operation",
+}  # of what a worker or a plan is asked
 
 
 def problem(client: Client, method: str, path: str, **request: object) -> ProblemDetails:
