@@ -76,7 +76,7 @@ class Lanes(Generic[T]):
         """The next piece of work; waits for one. None once the lanes are closed."""
         with self._changed:
             while not self._closed:
-                turn = self._next(LANES[1:] if self._urgent_idle and self._urgent_has_credit() else LANES)
+                turn = self._next(LANES[1:] if self._is_urgent_left() else LANES)
                 if turn is not None:
                     return turn
                 self._changed.wait()
@@ -145,6 +145,14 @@ class Lanes(Generic[T]):
         with self._changed:
             self._aside += change
             self._urgent_changed.notify_all()
+
+    def _is_urgent_left(self) -> bool:
+        """Whether urgent work is left to a thread of its own; that is woken, for its lane's credit comes back untold."""
+        if not self._urgent_idle or not self._urgent_has_credit():
+            return False
+        if len(self._lanes["urgent"]):
+            self._urgent_changed.notify()
+        return True
 
     def _urgent_has_credit(self) -> bool:
         return self._lanes["urgent"].credit_ms > 0

@@ -1,6 +1,8 @@
 """Which work goes next: the lanes, their credit, deadlines, ageing, and tenants within a lane."""
 
 import random
+import threading
+import time
 from collections import Counter
 
 import pytest
@@ -201,3 +203,23 @@ def test_closed_lanes_give_nothing_more() -> None:
     lanes.close()
     assert lanes.take() is None
     assert lanes.take_now() is None
+
+
+def test_urgent_work_that_is_left_to_its_own_threads_wakes_one_of_them() -> None:
+    """Its share may come back while it waits, which nobody is told of."""
+    lanes, taken = Lanes[str](), threading.Event()
+    urgent = lanes._lanes["urgent"]
+    urgent.credit_ms = 0.0
+    thread = threading.Thread(target=lambda: lanes.take_urgent() and taken.set(), daemon=True)
+    thread.start()
+    while not lanes._urgent_idle:
+        time.sleep(0.01)
+    lanes.put("urgent", "quick")
+    time.sleep(0.2)  # it has looked, and found that its lane has had its share
+    urgent.credit_ms = 1000.0
+    lanes.put("bulk", "slow")
+    turn = lanes.take()
+    assert turn is not None
+    assert turn.item == "slow"
+    assert taken.wait(5)
+    thread.join()
