@@ -147,7 +147,7 @@ class Lanes(Generic[T]):
             self._urgent_changed.notify_all()
 
     def _is_urgent_left(self) -> bool:
-        """Whether urgent work is left to a thread of its own; that is woken, for its lane's credit comes back untold."""
+        """Whether urgent work is left to a thread of its own; that is woken: its lane's credit comes back untold."""
         if not self._urgent_idle or not self._urgent_has_credit():
             return False
         if len(self._lanes["urgent"]):

@@ -198,7 +198,8 @@ class Settings(ClusterSettings, ScalerSettings):
     batch_max: PositiveInt = Field(8, description="The most pictures in one batch of the engine.")
     batch_wait_ms: NonNegativeInt = Field(20, description="How long a picture waits for others to join its batch.")
     worker_threads: NonNegativeInt = Field(
-        0, description="Tasks that a worker process has in hand at a time; 0: two more than it may have cores."
+        0,
+        description="Tasks a worker has in hand, urgent ones of as many as its cores besides; 0: two more than cores.",
     )
 
     memory_budget_mb: PositiveInt | None = Field(

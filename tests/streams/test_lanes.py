@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import LANES, Lane
-from streams.consumer.lanes import AGEING_S, NEAR_DEADLINE_MS, URGENT_AHEAD_MS, WEIGHTS, Lanes
+from streams.consumer.lanes import AGEING_S, NEAR_DEADLINE_MS, URGENT_AHEAD_MS, WEIGHTS, Lanes, Turn
 from tests.simulation.clock import VirtualClock
 
 TASK_MS = 100.0
@@ -207,10 +207,10 @@ def test_closed_lanes_give_nothing_more() -> None:
 
 def test_urgent_work_that_is_left_to_its_own_threads_wakes_one_of_them() -> None:
     """Its share may come back while it waits, which nobody is told of."""
-    lanes, taken = Lanes[str](), threading.Event()
+    lanes, taken = Lanes[str](), list[Turn[str] | None]()
     urgent = lanes._lanes["urgent"]
     urgent.credit_ms = 0.0
-    thread = threading.Thread(target=lambda: lanes.take_urgent() and taken.set(), daemon=True)
+    thread = threading.Thread(target=lambda: taken.append(lanes.take_urgent()), daemon=True)
     thread.start()
     while not lanes._urgent_idle:
         time.sleep(0.01)
@@ -221,5 +221,5 @@ def test_urgent_work_that_is_left_to_its_own_threads_wakes_one_of_them() -> None
     turn = lanes.take()
     assert turn is not None
     assert turn.item == "slow"
-    assert taken.wait(5)
-    thread.join()
+    thread.join(5)
+    assert [each.item for each in taken if each is not None] == ["quick"]
