@@ -94,7 +94,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 msgspec.convert(value, fields[name].type, strict=False)
             except msgspec.ValidationError as error:
                 raise BadParameters(f"`{name}` = {value!r}: {explained(str(error))}", name) from error
-        return msgspec.convert(dict(values), cls, strict=False)
+        try:
+            return msgspec.convert(dict(values), cls, strict=False)
+        except msgspec.ValidationError as error:  # of `__post_init__`: they do not fit together
+            raise BadParameters(explained(str(error)), getattr(error.__cause__, "field", "")) from error
 
     @classmethod
     def descriptions(cls) -> dict[str, Description]:

@@ -51,9 +51,10 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
 
     def __post_init__(self) -> None:
         if self.others is not None and self.others_heights is not None:
-            raise ValueError("`others` exclude `others.height_cm`: products of the catalogue have heights of their own")
+            message = "`others` exclude `others.height_cm`: products of the catalogue have heights of their own"
+            raise BadParameters(message, "others.height_cm")
         if self.others is not None and len(set(self.others_skus)) < len(self.others_skus):
-            raise ValueError("`others` must not repeat a product")
+            raise BadParameters("`others` must not repeat a product", "others")
 
     @property
     def others_skus(self) -> list[str]:

@@ -73,7 +73,7 @@ def _consider(read: Delivery) -> None:
         if not refusal.code or not refusal.message.isprintable():
             raise Broken(f"a refusal that cannot be shown: {refusal.message!r}") from refusal
         return
-    if topics.topic_of(event).name != read.topic or topics.key_of(event) != read.key:
+    if not topics.belongs(event, read.topic) or topics.key_of(event) != read.key:
         raise Broken(f"{read.key!r} on {read.topic} is taken for {event}")
 
 

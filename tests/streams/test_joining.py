@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -129,8 +128,9 @@ def test_a_cut_out_of_a_recalled_network_is_none(flow: Flow) -> None:
 
 @pytest.mark.parametrize("values", [{"others": "CUP", "others.height_cm": "9"}, {"others": "CUP,CUP"}, {"others": ""}])
 def test_others_that_cannot_be_are_refused(values: dict[str, str]) -> None:
-    with pytest.raises((BadParameters, msgspec.ValidationError), match="others"):
+    with pytest.raises(BadParameters, match="others") as refused:
         MockupParameters.parse(values)
+    assert refused.value.field in values
 
 
 def test_parameters_that_no_mockup_has_are_reported(flow: Flow) -> None:

@@ -123,12 +123,13 @@ export class Queue {
     return this.ahead.length;
   }
 
-  async write(entry, options) {
+  /** Sends a decision; `keepalive`, for a page that goes while a request is on its way takes the request with it. */
+  async write(entry) {
     this.waiting = this.waiting.filter((each) => each !== entry);
     const id = entry.view.summary.case_id;
     const decision = { ...entry.decision, epoch: this.held.get(id) };
     try {
-      const word = await ask(`${this.at}/decide`, { case: id, decision }, options);
+      const word = await ask(`${this.at}/decide`, { case: id, decision }, { keepalive: true });
       if (word?.is_final === false) this.tell("Noted: somebody else has to look at it, too.", false, true);
       this.done = [...this.done, entry.view].slice(-DONE_MAX);
       this.held.delete(id);
@@ -157,7 +158,7 @@ export class Queue {
   leave() {
     for (const entry of [...this.waiting]) {
       clearTimeout(entry.timer);
-      this.write(entry, { keepalive: true });
+      this.write(entry);
     }
     for (const view of this.ahead) this.release(view.summary.case_id, { keepalive: true });
   }

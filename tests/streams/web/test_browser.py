@@ -165,6 +165,23 @@ def test_what_was_decided_is_undone_before_anybody_hears_of_it(browser: Browser,
         tab.context.close()
 
 
+def test_a_decision_on_its_way_is_not_lost_with_its_page(browser: Browser, tmp_path: Path) -> None:
+    """A request that its page's end takes with it would be lost: the browser has to keep each alive."""
+    with desk_world.running(tmp_path, doubtful=1) as world:
+        tab = opened(browser, world.link("reviewer"))
+        tab.page.add_init_script(
+            "const send = window.fetch; window.sent = [];"
+            "window.fetch = (at, how) => { window.sent.push([at, how?.keepalive]); return send(at, how); };"
+        )
+        page = tab.go(f"{world.base_url}/desk/{TENANT}/review")
+        with page.expect_request("**/review/decide"):  # sent by its own timer, while the page is there
+            page.keyboard.press("a")
+        kept = [alive for address, alive in page.evaluate("window.sent") if address.endswith("/decide")]
+        assert kept == [True]
+        wait_until(lambda: len(decided(world)) == 1)
+        tab.context.close()
+
+
 def decided(world: DeskWorld) -> list[Any]:
     """What was decided, as the flow gets to hear of it."""
     events = [codec.decode(each.value) for each in world.recorder.records]
