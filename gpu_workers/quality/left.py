@@ -27,6 +27,7 @@ _GROUND_MIN = 0.04  # of the picture, far from the product: less says little of 
 _NOISE_MAX = 2.5  # ΔE76, of a ground that is plain
 _PATCH_PX = 5  # a thinner one is the gleam along an edge
 _ALIKE, _APART = 4.0, 8.0  # ΔE76
+_ALIKE_WHITE = 2.0  # of a ground that is known to be white: without its shades and its noise, and white products are off it
 _ALIKE_MAX = 0.1  # of the product: more, and it is the ground's colour itself
 _SHADOW_LIGHT, _SHADOW_CHROMA, _HARD = 0.25, 12.0, 8.0  # of the ground's L*; of a* and b*; of L* from pixel to pixel
 _HARD_SHARE = 0.5  # of a patch' outline
@@ -53,7 +54,8 @@ def left_measures(rgb: Codes, rgba: Codes) -> dict[str, float]:
     inside, area = cv2.erode(solid.astype(np.uint8), _INWARD, borderValue=1) > 0, float(solid.sum())
     if (np.linalg.norm(lab - ground, axis=2)[inside] < _ALIKE).sum() > _ALIKE_MAX * inside.sum():
         return found
-    alike = solid & (np.linalg.norm(lab - (_nearby(lab, alpha) if is_whole else ground), axis=2) < _ALIKE)
+    off = np.linalg.norm(lab - (_nearby(lab, alpha) if is_whole else ground), axis=2)
+    alike = solid & (off < (_ALIKE if is_whole else _ALIKE_WHITE))
     found |= {"ground_rim": _rim(solid, alike), "ground_taken": 1000 * _taken(solid, alike) / area}
     return found | ({"product_left": _left(lab, ground, alpha) / area} if is_whole else {})
 

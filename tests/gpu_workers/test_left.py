@@ -100,6 +100,16 @@ def test_a_supplier_s_own_cutout_is_held_against_white() -> None:
     assert "product_left" not in found
 
 
+@pytest.mark.parametrize(("level", "is_ground"), [(255, True), (253, True), (247, False), (240, False)])
+def test_of_a_supplier_s_own_cutout_only_what_is_white_is_ground(level: int, is_ground: bool) -> None:
+    """A white sole or sleeve has shades; white that a cutout took with it has none."""
+    alpha = there()
+    cv2.circle(alpha, (302, 200), 12, 255, -1)
+    made = np.dstack([np.full((*alpha.shape, 3), level, np.uint8), alpha])
+    made[125:296, 125:296, :3] = (160, 60, 40)
+    assert (left_measures(made, made)["ground_taken"] > 3) is is_ground
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 900), (50, 50)])
 @pytest.mark.parametrize("level", [0, 255])
 def test_nothing_and_all_of_a_picture_break_nothing(shape: tuple[int, int], level: int) -> None:
