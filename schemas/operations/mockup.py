@@ -22,11 +22,12 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
     is the scene as its maker meant it, or as the words want it. `height_cm`: how tall the product is as it stands.
     `others`: SKUs, with commas, of products that stand beside it, whose cut-outs and heights the flow knows;
     `others.height_cm`: how tall those are whose pictures are given, with commas. `place`: where it stands, one of the
-    scene's places. `palette`: colours for the scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene, none. `lighting.mode`: `scene` moves the
-    scene's light towards the product's, `both` the product's towards the scene's too (a median ΔE00 of 2 at most),
-    none neither. `framing`: `hero` shows the product at about half of the picture's height, where the scene is large
-    enough and not too far enlarged; `context` shows the room about it, `detail` little but the product. `copySpace`:
-    the side that is kept free for words. `outputSize`: WIDTHxHEIGHT in pixels.
+    scene's places. `palette`: colours for the scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene,
+    none. `lighting.mode`: `scene` moves the scene's light towards the product's, `both` the product's towards the
+    scene's too (a median ΔE00 of 2 at most), none neither. `framing`: `hero` shows the product at about half of the
+    picture's height, where the scene is large enough and not too far enlarged; `context` shows the room about it,
+    `detail` little but the product. `copySpace`: the side that is kept free for words. `outputSize`: WIDTHxHEIGHT in
+    pixels.
     """
 
     scene: Annotated[Name, described("Scene", "its name; auto takes one that suits the product")] = "auto"
