@@ -111,7 +111,7 @@ def _light(wanted: Sequence[Said]) -> tuple[NDArray[np.float32], NDArray[np.floa
 def _is_met(each: Said, scene: Scene, shown: Mapping[str, bool], colours: Mapping[str, str]) -> bool:
     term = wording.vocabulary().terms[each.term]
     if term.kind == "props":
-        return shown.get(each.term, not each.is_wanted) == each.is_wanted
+        return shown.get(each.term, False) == each.is_wanted
     if not each.is_wanted:
         return each.term not in scene.tags and term.light is None and term.colour is None
     if term.kind == "palette":
