@@ -1,7 +1,6 @@
 """The parameters of a mockup: a product in a scene."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -69,19 +68,13 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
         default="none", name="copySpace"
     )
 
-    @classmethod
-    def parse(cls, values: Mapping[str, str]) -> Self:
-        """See Parameters. Raises BadParameters for words of which nothing is known, too."""
-        parsed = super().parse(values)
-        _ = parsed.reading
-        return parsed
-
     def __post_init__(self) -> None:
         if self.others is not None and self.others_heights is not None:
             message = "`others` exclude `others.height_cm`: products of the catalogue have heights of their own"
             raise BadParameters(message, "others.height_cm")
         if self.others is not None and len(set(self.others_skus)) < len(self.others_skus):
             raise BadParameters("`others` must not repeat a product", "others")
+        _ = self.reading  # words of which nothing is known are refused before anything is made
 
     @property
     def reading(self) -> Reading | None:

@@ -89,6 +89,16 @@ def test_words_are_refused_where_there_is_no_room(tmp_path: Path) -> None:
     assert made(scene, 20.0, copySpace="right").mask.any()
 
 
+@pytest.mark.parametrize("framing", ["hero", "context"])
+def test_for_words_nothing_is_pushed_out_of_the_frame(table: Scene, framing: str) -> None:
+    for height_cm in (7.0, 7.6):
+        picture = made(table, height_cm, WIDE, copySpace="left", framing=framing)
+        assert measured(picture)["in_frame"] == 1
+        assert box(picture)[0] >= 0.3
+    with pytest.raises(BadParameters, match="`copySpace`"):
+        made(table, 8.8, WIDE, copySpace="left", framing=framing)
+
+
 @pytest.mark.parametrize(("azimuth_deg", "middle"), [(-60.0, 1 / 3), (60.0, 2 / 3)])
 def test_in_a_wide_frame_the_shadow_has_two_thirds(tmp_path: Path, azimuth_deg: float, middle: float) -> None:
     light = {"azimuth_deg": azimuth_deg, "elevation_deg": 40.0, "softness_deg": 12.0, "ambient": 0.4}

@@ -82,6 +82,8 @@ def _corner(box: Box, size: tuple[float, float], frame: Frame) -> tuple[float, f
     low = _WORDS_SHARE + share / 2 if frame.copy_space == "left" else _SIDE_MARGIN + share / 2
     high = 1 - (_WORDS_SHARE if frame.copy_space == "right" else _SIDE_MARGIN) - share / 2
     middle = max(min(_third(size, frame), high), low) if low <= high else (low + high) / 2
+    edge = min((share + _SIDE_MARGIN) / 2, 1 / 2)  # what is too wide for all that is asked stays in the frame
+    middle = min(max(middle, edge), 1 - edge)
     below = _BELOW_UNDER_WORDS if frame.copy_space == "top" else _BELOW_SHARE
     free = size[1] - (box[3] - box[1])
     return (box[0] + box[2]) / 2 - middle * size[0], box[1] - (1 - below) * free
