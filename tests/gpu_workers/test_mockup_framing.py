@@ -119,11 +119,11 @@ def test_what_is_far_is_out_of_focus_and_what_the_product_stands_on_is_not(tmp_p
     noise = np.random.default_rng(3).integers(60, 200, (720, 960, 1)).astype(np.uint8).repeat(3, axis=2)
     cv2.imwrite(str(folder / "plate.png"), noise)
     cv2.imwrite(str(folder / "key.png"), noise // 2)
-    sharp = made(load(folder), **{"shadow.mode": "none"})
+    sharp = made(load(folder), 12.0, TALL, **{"shadow.mode": "none"})
     for name in ("focus_cm", "f_number"):
         text = (folder / "scene.yaml").read_text()
         (folder / "scene.yaml").write_text("\n".join(line for line in text.split("\n") if name not in line))
-    without = made(load(folder), **{"shadow.mode": "none"})
+    without = made(load(folder), 12.0, TALL, **{"shadow.mode": "none"})
     foot = round(box(sharp)[3] * 320)
     assert sharp.bare[:40].std() < 0.3 * without.bare[:40].std()
     beside = (slice(foot - 3, foot + 3), slice(0, 60))
