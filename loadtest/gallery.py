@@ -140,6 +140,17 @@ def mockups(sample: Sample) -> Iterator[Cell]:
     yield from composed("mockup", variants, sample, CATEGORIES[facts["sku"]])
 
 
+def framings(sample: Sample) -> Iterator[Cell]:
+    """The product in the scene that suits it, far and near, and with room for words."""
+    facts = TRUTH[sample.name]
+    wanted = [{"framing": framing} for framing in ("context", "hero", "detail")]
+    wanted += [{"copySpace": side} for side in ("left", "right", "top")]
+    variants = {
+        " ".join(each.values()): ("instagram", {"height_cm": str(facts["height_cm"]), **each}) for each in wanted
+    }
+    yield from composed("mockup", variants, sample, CATEGORIES[facts["sku"]])
+
+
 def styles(sample: Sample) -> Iterator[Cell]:
     """The photograph in the style of each brand that ships."""
     mask = np.repeat(np.asarray(sample.cutout.pixels, np.uint8)[..., 3:], 3, axis=2)
@@ -191,6 +202,7 @@ SHEETS: dict[str, Row] = {
     "packshots": partial(composed, "packshot", CHANNELS),
     "shadows": partial(composed, "packshot", SHADOWS),
     "mockups": mockups,
+    "framings": framings,
     "styles": styles,
     "prints": prints,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from gpu_workers.local import files
@@ -18,6 +19,7 @@ from gpu_workers.local.studio import NoNetwork, Order, Output, Source, Studio
 from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.sources.fetch import SourceError, from_file, from_stream
 from gpu_workers.sources.http import Readable
+from schemas.wording import told
 from streams.blobs import StoreError
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
@@ -103,7 +105,8 @@ class Rendering:
         made = self._studio.render(self._order, [source])
         target = job.made_as(made.media_type)
         self._write(target, made.file)
-        return Ended(_line(name, _shown(target), identity, made, seconds()))
+        line = _line(name, _shown(target), identity, made, seconds())
+        return Ended(msgspec.structs.replace(line, words=told(self._order.parameters)))
 
     def _known(self, job: Job, identity: str) -> Line | None:
         """The line about what an earlier run made of the same, if that is still there."""

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.decoding import prepare
 from schemas.records import Verdict
+from schemas.wording import Told
 
 # `waits`: it is there, and the gates would not let it pass by itself.
 Outcome = Literal["done", "waits", "refused"]
@@ -15,7 +16,8 @@ Outcome = Literal["done", "waits", "refused"]
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a picture: the file `made` in the folder with its digest, what was measured of it and what the
-    gates say; or why there is none. `result_id` names all that it was made by."""
+    gates say; or why there is none. `result_id` names all that it was made by, `words` what the words among its
+    parameters say."""
 
     source: str
     outcome: Outcome
@@ -28,6 +30,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
     verdict: Verdict | None = None
     measures: dict[str, float] = {}
+    words: Told | None = None
 
 
 class Report:

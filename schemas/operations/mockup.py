@@ -7,21 +7,33 @@ from msgspec import Meta, field
 from schemas.operations.base import CUT, FILE, KEPT, TEXT, BadParameters, Operation, SizedParameters, described
 from schemas.records import Name
 from schemas.text import whole
+from schemas.wording import LENGTH_MAX, PARAMETER, NotUnderstood, Reading, read
+
+Framing = Literal["hero", "context", "detail"]
+CopySpace = Literal["none", "left", "right", "top"]
 
 
 class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a merchant may ask for.
 
-    `scene`: a scene's name, or `auto` for one that suits the product. `seed`: which variation of it; 0 is the scene
-    as its maker meant it. `height_cm`: how tall the product is as it stands. `others`: SKUs, with commas, of products
-    that stand beside it, whose cut-outs and heights the flow knows; `others.height_cm`: how tall those are whose
-    pictures are given, with commas. `place`: where it stands, one of the scene's places. `palette`: colours for the
-    scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene, none. `lighting.mode`: `scene` moves the
-    scene's light towards the product's, `both` the product's towards the scene's too (a median ΔE00 of 2 at most),
-    none neither. `outputSize`: WIDTHxHEIGHT in pixels.
+    `scene`: a scene's name, or `auto` for one that suits the product. `background.prompt`: words of `schemas.wording`
+    for scene, light, colours and props; what is asked for by itself goes before them. `seed`: which variation of it; 0
+    is the scene as its maker meant it, or as the words want it. `height_cm`: how tall the product is as it stands.
+    `others`: SKUs, with commas, of products that stand beside it, whose cut-outs and heights the flow knows;
+    `others.height_cm`: how tall those are whose pictures are given, with commas. `place`: where it stands, one of the
+    scene's places. `palette`: colours for the scene's paints, as `wall:#E8DFD0,table:#5A4636`. `shadow.mode`: scene,
+    none. `lighting.mode`: `scene` moves the scene's light towards the product's, `both` the product's towards the
+    scene's too (a median ΔE00 of 2 at most), none neither. `framing`: `hero` shows the product at about half of the
+    picture's height, where the scene is large enough and not too far enlarged; `context` shows the room about it,
+    `detail` little but the product. `copySpace`: the side that is kept free for words. `outputSize`: WIDTHxHEIGHT in
+    pixels.
     """
 
     scene: Annotated[Name, described("Scene", "its name; auto takes one that suits the product")] = "auto"
+    prompt: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)] | None,
+        described("Scene in words", "as: oak table, morning sun; in English, German, French, Spanish, Polish"),
+    ] = field(default=None, name=PARAMETER)
     seed: Annotated[
         Annotated[int, Meta(ge=0, lt=2**53)], described("Variation", "of the scene; 0 is as its maker meant it")
     ] = 0
@@ -49,12 +61,28 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
         described("Light", "scene: the scene's goes towards the product's; both: the product's gives way, too"),
     ] = field(default="scene", name="lighting.mode")
 
+    framing: Annotated[
+        Framing, described("Framing", "hero: half of the height is the product; context: the room; detail: the product")
+    ] = "hero"
+    copy_space: Annotated[CopySpace, described("Room for words", "the side that is kept free")] = field(
+        default="none", name="copySpace"
+    )
+
     def __post_init__(self) -> None:
         if self.others is not None and self.others_heights is not None:
             message = "`others` exclude `others.height_cm`: products of the catalogue have heights of their own"
             raise BadParameters(message, "others.height_cm")
         if self.others is not None and len(set(self.others_skus)) < len(self.others_skus):
             raise BadParameters("`others` must not repeat a product", "others")
+        _ = self.reading  # words of which nothing is known are refused before anything is made
+
+    @property
+    def reading(self) -> Reading | None:
+        """What `background.prompt` says, if it was given. Raises BadParameters."""
+        try:
+            return None if self.prompt is None else read(self.prompt)
+        except NotUnderstood as error:
+            raise BadParameters(f"`{PARAMETER}`: {error}", PARAMETER) from error
 
     @property
     def others_skus(self) -> list[str]:

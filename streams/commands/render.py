@@ -60,7 +60,7 @@ def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], 
     from gpu_workers.local import files
     from streams.commands.tables.render import show_refused, show_render
     from streams.runtime.errors import Refused
-    from streams.services.local_render import RenderView, render_one
+    from streams.services.local_render import render_one, render_view
 
     if target == PIPE:
         _check_pipe(as_json=as_json)
@@ -76,7 +76,7 @@ def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], 
         sys.stdout.buffer.flush()
         return
     files.write(Path(target), made.file)
-    show_render(RenderView(file=str(Path(target)), verdict=made.verdict, measures=made.measures), as_json=as_json)
+    show_render(render_view(Path(target), made, wanted), as_json=as_json)
 
 
 def _check_pipe(*, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from gpu_workers.sources.http import Readable
 from gpu_workers.threads import one_thread_each
 from schemas.decoding import prepare
 from schemas.records import Verdict
+from schemas.wording import Told, told
 from streams.flow.processors.judging import judge
 from streams.runtime.errors import Refused
 from streams.runtime.observability import set_up_command
@@ -59,11 +60,13 @@ class Summary:
 
 
 class RenderView(View, frozen=True, kw_only=True):
-    """A picture that was made: its file, what the gates say of it, and what was measured."""
+    """A picture that was made: its file, what the gates say of it, what was measured, and what the words among its
+    parameters say."""
 
     file: str
     verdict: Verdict | None
     measures: Mapping[str, float]
+    words: Told | None
 
 
 class SummaryView(View, frozen=True, kw_only=True):
@@ -78,6 +81,12 @@ class SummaryView(View, frozen=True, kw_only=True):
     seconds: float
     mean_s: float | None
     report: str
+
+
+def render_view(target: Path, made: Output, wanted: Wanted) -> RenderView:
+    """A picture that was made into a file, as it is told."""
+    words = told(wanted.parameters)
+    return RenderView(file=str(target), verdict=made.verdict, measures=made.measures, words=words)
 
 
 def summary_view(summary: Summary) -> SummaryView:

@@ -21,7 +21,7 @@ from tests.gpu_workers.scenes import HEIGHT, WIDTH, write_scene
 Rgba = NDArray[np.uint8]
 
 
-WHOLE = MockupParameters(output_size=f"{WIDTH}x{HEIGHT}")
+WHOLE = MockupParameters(output_size=f"{WIDTH}x{HEIGHT}", framing="context")
 
 
 def scene(folder: Path, **changes: Any) -> Scene:

@@ -163,7 +163,8 @@ def test_the_suppliers_shadow_is_taken_off(table: Scene) -> None:
 
 
 def test_the_canvas_shrinks_before_pixels_are_enlarged(table: Scene) -> None:
-    picture = mockup([Product(mug(), 12.0)], table, channel(canvas=Size(2000, 2000), scale_max=1.0), MockupParameters())
+    rules = channel(canvas=Size(2000, 2000), scale_max=1.0)
+    picture = mockup([Product(mug(), 12.0)], table, rules, MockupParameters(framing="context"))
     assert picture.canvas.shape[0] <= HEIGHT
     assert picture.scene_scale <= 1.001
     assert measured(picture)["scale"] <= 1.001

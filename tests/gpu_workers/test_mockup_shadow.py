@@ -29,7 +29,7 @@ from tests.gpu_workers.scenes import HEIGHT, WIDTH, write_scene
 
 CHANNEL = msgspec.structs.replace(channels.load("instagram"), formats=("jpeg",))
 FACTOR = 1.5
-WHOLE = MockupParameters(output_size=f"{FACTOR * WIDTH:.0f}x{FACTOR * HEIGHT:.0f}")
+WHOLE = MockupParameters(output_size=f"{FACTOR * WIDTH:.0f}x{FACTOR * HEIGHT:.0f}", framing="context")
 LIGHTS = ((-60.0, 40.0, 12.0), (25.0, 45.0, 1.5), (140.0, 44.0, 15.0))
 PRODUCTS = (block(200, 200, (60, 40, 140, 160)), mug(), chair(), lamp(), wire_bowl())
 Turned = Callable[[Callable[[float], float]], list[Mockup]]

@@ -114,8 +114,9 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     light: the plate minus the key, in linear light, is what a shadow leaves. `occluder` (RGBA, straight alpha,
     optional) lies in front of the places and belongs over every picture: the plate has its shadow, not itself. `depth`
     (16-bit grey, optional) is the plate's distance along the camera's axis in mm, 65535 for farther. `suits` are words
-    of categories, empty for all; `height_cm` is how tall the products are that the scene is for. `grain` is the plate's
-    own noise, as the standard deviation of linear light at middle grey.
+    of categories, empty for all; `tags` are the terms of `schemas.wording` by which words find it. `height_cm` is how
+    tall the products are that the scene is for. `grain` is the plate's own noise, as the standard deviation of linear
+    light at middle grey.
     """
 
     name: Name
@@ -133,6 +134,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     light: Light
     places: Annotated[tuple[Place, ...], Meta(min_length=1)]
     suits: tuple[str, ...] = ()
+    tags: tuple[Name, ...] = ()
     height_cm: tuple[Cm, Cm]
     grain: Annotated[float, Meta(ge=0.0, le=0.1)] = 0.0
     props: tuple[Prop, ...] = ()

@@ -6,6 +6,7 @@
 | `scale`, `scene_scale` | pixels of the most enlarged product, and of the scene, were enlarged by this |
 | `in_frame` | 1 when every product is inside the canvas |
 | `product_fill` | the larger of the main product's shares of the canvas' width and height |
+| `height_share` | the main product's share of the canvas' height |
 | `visible_share` | the least share of a product that nothing in the scene hides |
 | `cropped_edges` | how many edges of the photograph cut the main product off |
 | `own_shadow_share` | share of the main cut-out that was the supplier's own shadow |
@@ -20,6 +21,9 @@
 | `contact_gap` | how far below its foot the ground is darkest, as a share of its height; nearly 0 when it stands |
 | `shadow_azimuth_deg`, `shadow_azimuth_error_deg` | where the light is by the shadow, and off the scene's by this |
 | `shadow_share` | how much of the canvas the shadows darken by a hundredth or more |
+
+What words ask for (`background.prompt`) is measured where it is made: `words.TERM` is 1 when the picture has it, 0 when
+its scene cannot, and `words_unknown` how many words are not known.
 
 The shadow's azimuth is missing where none was asked for or can be seen, or the light is so high that it has no side. It
 is opposite the light when what is dark is no shadow of the products.
@@ -73,6 +77,7 @@ def measure(file: bytes, mockup: Mockup, channel: Channel) -> dict[str, float]:
         "scene_scale": mockup.scene_scale,
         "in_frame": float(all(_is_inside(one) for one in mockup.products)),
         "product_fill": _fill(main),
+        "height_share": _height_share(main),
         "visible_share": min(_visible_share(one) for one in mockup.products),
         "cropped_edges": float(len(main.placement.cropped)),
         "own_shadow_share": main.own_shadow,
@@ -98,6 +103,11 @@ def _is_inside(one: Placed) -> bool:
 def _fill(one: Placed) -> float:
     left, top, right, bottom = _box(one)
     return max((right - left) / one.placement.canvas.width_px, (bottom - top) / one.placement.canvas.height_px)
+
+
+def _height_share(one: Placed) -> float:
+    _, top, _, bottom = _box(one)
+    return (bottom - top) / one.placement.canvas.height_px
 
 
 def _visible_share(one: Placed) -> float:

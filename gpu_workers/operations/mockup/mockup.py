@@ -5,7 +5,7 @@ towards the product's; its ground takes the products' shadows and mirror images.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 from gpu_workers.imaging.linear_light import coded, eight_bit, to_srgb
 from gpu_workers.imaging.types import Code, Codes, Plane
 from gpu_workers.library.scenes import BadScene, Light, Scene, load
-from gpu_workers.operations.mockup import harmonising
+from gpu_workers.operations.mockup import harmonising, scene_focus
 from gpu_workers.operations.mockup.scene_ground import Ground, ground_of
 from gpu_workers.operations.mockup.scene_layers import layers_of
 from gpu_workers.operations.mockup.scene_light import lit
 from gpu_workers.operations.mockup.scene_placing import Drawn, Product, draw, height_of, places_of, stand, view_on
 from gpu_workers.operations.mockup.scene_shading import Pictures, hidden_share, in_front, shaded
 from gpu_workers.operations.mockup.scene_variation import mirrored, variation_of
+from gpu_workers.operations.mockup.scene_words import NO_DIRECTIONS, Directions, best_for, directions
 from gpu_workers.operations.mockup.standing import Stance
 from gpu_workers.operations.packshot.packshot import Placement
 from schemas.channels import Channel
 from schemas.operations.mockup import MockupParameters
+from schemas.wording import Reading
 
 _Codes = TypeVar("_Codes", bound=NDArray[Any])
 
@@ -60,9 +62,10 @@ class Mockup:
     `canvas` (h, w, 3) is uint8 sRGB, or uint16 WIDE where a product is. `ground` is the same without the products, with
     their shadows and mirror images, in uint8 sRGB; `bare` without those too. `shadow` (h, w) float32, 0..1, is how much
     of the light the shadows take. `products` are as they were given, `light` is the scene's, as the picture shows it,
-    `shadow_mode` what was asked for. At half the canvas' size, float32: `points` (h, w, 3) is where the scene is in cm,
-    (right, away, up) from the first product's place, `key_share` (h, w) how much of its light, 0..1, the main light
-    gives, and `mirrored` (h, w) how much is the mirror image of a product.
+    `shadow_mode` what was asked for; `met` says of the words' terms whether the picture has them. At half the canvas'
+    size, float32: `points` (h, w, 3) is where the scene is in cm, (right, away, up) from the first product's place,
+    `key_share` (h, w) how much of its light, 0..1, the main light gives, and `mirrored` (h, w) how much is the mirror
+    image of a product.
     """
 
     canvas: Codes
@@ -77,6 +80,7 @@ class Mockup:
     key_share: Plane
     mirrored: Plane
     shadow_mode: str
+    met: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def mask(self) -> Code:
@@ -104,22 +108,36 @@ def mockup(
     the parameter, BadScene, EmptyCutout.
     """
     parameters = parameters or MockupParameters()
-    variation, layers = variation_of(parameters.seed, _turned(products, scene)), layers_of(scene)
+    places = [place.name for place in places_of(scene, len(products), parameters.place)]
+    words = directed(parameters, scene, places)
+    variation = words.directed(variation_of(parameters.seed or words.seed, _turned(products, scene)), scene)
+    layers = layers_of(scene)
     if variation.mirrored:
         scene, layers = mirrored(scene, layers)
     ground = ground_of(scene, layers.plate.shape[1])
-    places = places_of(scene, len(products), parameters.place)
+    named = {place.name: place for place in scene.places}
     placed = [
-        stand(product, scene, place, ground, variation, layers) for product, place in zip(products, places, strict=True)
+        stand(product, scene, named[place], ground, variation, layers)
+        for product, place in zip(products, places, strict=True)
     ]
-    view = view_on(layers, placed, channel, parameters, variation)
-    light = lit(scene, layers, view, variation, [place.name for place in places], parameters.colours)
+    view = view_on(layers, placed, channel, parameters, variation, scene.light.azimuth_deg)
+    light = lit(scene, layers, view, variation, places, {**words.colours, **parameters.colours})
     drawn = [draw(one, view) for one in placed]
     hidden = [hidden_share(one, light, scene, view) for one in drawn]
     pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
+    near = parameters.framing != "context"
+    blur_px = scene_focus.blur_px(scene, layers.plate.shape[1], view, light, drawn[0]) if near else None
     del light  # some of the largest pictures
+    pictures = pictures if blur_px is None else pictures.defocused(blur_px)
     pictures, drawn = _harmonised(pictures, drawn, parameters)
-    return _composed(pictures, drawn, hidden, scene, view.scale, parameters.shadow_mode)
+    made = _composed(pictures, drawn, hidden, scene, view.scale, parameters.shadow_mode)
+    return replace(made, met=words.met)
+
+
+def directed(parameters: MockupParameters, scene: Scene, places: Sequence[str]) -> Directions:
+    """What the words among `parameters` ask of a `scene` whose `places` are taken. Raises BadParameters."""
+    reading = parameters.reading
+    return NO_DIRECTIONS if reading is None else directions(reading, scene, parameters.colours, places)
 
 
 def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
@@ -128,19 +146,28 @@ def _turned(products: Sequence[Product], scene: Scene) -> bool | None:
     return None if side == 0 else side * scene.light.azimuth_deg < 0
 
 
-def choose(scenes: Mapping[str, Scene], category: str, height_cm: float, seed: int = 0, count: int = 1) -> str:
+def choose(
+    scenes: Mapping[str, Scene],
+    category: str,
+    height_cm: float,
+    seed: int = 0,
+    count: int = 1,
+    reading: Reading | None = None,
+) -> str:
     """The name of the scene that suits products of this category and height best; another seed may choose another one.
 
     It has places for `count` products. Scenes that name the category go before those that suit all, and seed 0 takes
-    one that names it most narrowly. Raises BadScene when none is for this height.
+    one that names it most narrowly. What words ask for, `reading`, goes before the category and the seed. Raises
+    BadScene when none is for this height, BadParameters when none is as the words want it.
     """
-    fitting = [
+    as_high = [
         scene
         for _, scene in sorted(scenes.items())
-        if scene.height_cm[0] <= height_cm <= scene.height_cm[1]
-        and scene.covers(category)
-        and len(scene.places) >= count
+        if scene.height_cm[0] <= height_cm <= scene.height_cm[1] and len(scene.places) >= count
     ]
+    if reading is not None and as_high:
+        return best_for(reading, as_high, category).name
+    fitting = [scene for scene in as_high if scene.covers(category)]
     if not fitting:
         known = ", ".join(sorted(scenes)) or "none"
         beside = "" if count == 1 else f" and {count - 1} beside it"
@@ -161,7 +188,8 @@ def scene_for(folders: Mapping[str, Path], parameters: MockupParameters, categor
         return load(folders[parameters.scene])
     scenes = {name: load(folder) for name, folder in folders.items()}
     count = 1 + len(parameters.others_height_cm)
-    return scenes[choose(scenes, category, height_of(parameters.height_cm), parameters.seed, count)]
+    height_cm = height_of(parameters.height_cm)
+    return scenes[choose(scenes, category, height_cm, parameters.seed, count, parameters.reading)]
 
 
 def _harmonised(

@@ -10,6 +10,7 @@ from gpu_workers.operations.mockup import measures, scene_layers
 from gpu_workers.operations.mockup.mockup import Mockup, mockup, scene_for
 from gpu_workers.operations.mockup.scene_placing import Product
 from gpu_workers.sources.decoding import Picture
+from schemas import wording
 from schemas.operations.base import BadParameters
 from schemas.operations.mockup import MockupParameters
 
@@ -47,14 +48,21 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> InScene:
 
 
 def fingerprint(request: ComposeRequest) -> str:
-    """The scene's files."""
-    scene = _scene(request, MockupParameters.parse(request.parameters))
-    return scene_layers.fingerprint(scene.folder, scene)
+    """The scene's files; and the vocabulary, where words were given."""
+    parameters = MockupParameters.parse(request.parameters)
+    scene = _scene(request, parameters)
+    read_by = "" if parameters.prompt is None else wording.fingerprint()
+    return scene_layers.fingerprint(scene.folder, scene) + read_by
 
 
 def measure(file: bytes, made: InScene, request: ComposeRequest) -> dict[str, float]:
     """See `measures`."""
-    return {"has_scene": 1.0, **measures.measure(file, made.rendered, request.channel)}
+    found = {"has_scene": 1.0, **measures.measure(file, made.rendered, request.channel)}
+    reading = MockupParameters.parse(request.parameters).reading
+    if reading is not None:
+        found["words_unknown"] = float(len(reading.unknown))
+        found |= {f"words.{term}": float(is_met) for term, is_met in made.rendered.met.items()}
+    return found
 
 
 def _scene(request: ComposeRequest, parameters: MockupParameters) -> Scene:

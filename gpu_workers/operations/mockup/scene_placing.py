@@ -12,9 +12,10 @@ from gpu_workers.imaging.linear_light import levels, premultiplied_light, resamp
 from gpu_workers.imaging.resampling import resample
 from gpu_workers.imaging.types import Codes, Plane
 from gpu_workers.library.scenes import BadScene, Place, Scene
+from gpu_workers.operations.mockup.scene_framing import Frame, framed
 from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.scene_layers import Layers
-from gpu_workers.operations.mockup.scene_variation import Box, Variation, View, moved_cm, sharp_cm, view_of
+from gpu_workers.operations.mockup.scene_variation import Box, Variation, View, moved_cm, sharp_cm
 from gpu_workers.operations.mockup.standing import Stance, stance
 from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.packshot import Placement, cut_off
@@ -25,6 +26,7 @@ from schemas.operations.mockup import MockupParameters
 # Set by hand, none is fitted, but where a line says so.
 _WIDTH_TOLERANCE = 1.1  # times a place's width: a product may overlap its edges a little
 _FILL_SHARE = 0.5  # of what a channel wants of a packshot: a scene is more than its product
+_NEAR_SCALE = 2.0  # times as far as a product's may a plate's pixels be enlarged that is mostly out of focus
 _SOLID, _FAINT = 250, 8  # of an alpha of 255
 _EDGE_PX = 7  # the window in which an edge goes from all to nothing: wider is a soft one
 # of a distance, by which a depth map says that the surface has ended; cm that things stand behind its edge
@@ -167,16 +169,20 @@ def view_on(
     channel: Channel,
     parameters: MockupParameters,
     variation: Variation,
+    azimuth_deg: float,
 ) -> View:
-    """The part of the plate that is shown, on a canvas that enlarges neither products nor plate too far."""
+    """The part of the plate that is shown, on a canvas that enlarges neither products nor plate too far. The main
+    light comes from `azimuth_deg`."""
     height, width = layers.plate.shape[:2]
     canvas = parameters.size or channel.canvas
     fill = _FILL_SHARE * channel.fill.min
-    view = view_of((height, width), canvas, [one.box for one in placed], variation, fill)
-    enlarged = view.scale * max(1.0, *(one.scale for one in placed))
-    if enlarged > channel.scale_max and parameters.size is None:
+    frame = Frame(parameters.framing, parameters.copy_space, azimuth_deg)
+    view = framed((height, width), canvas, [one.box for one in placed], variation, fill, frame)
+    plate_max = channel.scale_max if parameters.framing == "context" else _NEAR_SCALE * channel.scale_max
+    allowed = min(plate_max, channel.scale_max / max(one.scale for one in placed)) / view.scale
+    if allowed < 1 and parameters.size is None:
         least = max(channel.smallest.width_px / canvas.width_px, channel.smallest.height_px / canvas.height_px)
-        canvas = canvas.shrunk(max(channel.scale_max / enlarged, min(least, 1.0)))
+        canvas = canvas.shrunk(max(allowed, min(least, 1.0)))
     return View(view.left, view.top, view.width, view.height, canvas)
 
 

@@ -12,6 +12,7 @@ from gpu_workers.imaging.linear_light import levels
 from gpu_workers.imaging.types import LUMINANCE, Plane
 from gpu_workers.library.scenes import Light, Scene
 from gpu_workers.operations.mockup.harmonising import STRIP_ROWS, grained
+from gpu_workers.operations.mockup.scene_focus import defocused
 from gpu_workers.operations.mockup.scene_ground import Ground, seen_from
 from gpu_workers.operations.mockup.scene_light import Lit
 from gpu_workers.operations.mockup.scene_placing import Drawn
@@ -61,6 +62,11 @@ class Pictures:
         """The same with noise of so many 8-bit steps."""
         bare, ground = (grained(light, steps, seed) for light in (self.bare, self.ground))
         return replace(self, bare=bare, ground=ground)
+
+    def defocused(self, sigma_px: Plane) -> "Pictures":
+        """The same with what is out of focus: see `scene_focus.defocused`. What is in front keeps its own blur."""
+        bare = defocused(self.bare, sigma_px)
+        return replace(self, bare=bare, ground=bare if self.ground is self.bare else defocused(self.ground, sigma_px))
 
     def darkness(self) -> Plane:
         """How much of the light (h, w; 0..1) the products take from the scene."""

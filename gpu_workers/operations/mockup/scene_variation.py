@@ -22,7 +22,7 @@ _KEY_GAIN = 0.12  # of the key light, up or down
 _AMBIENT_GAIN = 0.06  # of the ambient light
 _WARMTH = 0.04  # of red, against blue
 _MOVED_SHARE = 0.6  # of the room that a place leaves
-_SENSOR_CM = 3.6  # the width of a full-frame sensor
+SENSOR_CM = 3.6  # the width of a full-frame sensor
 _BLUR_PX_MAX = 2.0  # the disc of a point that is still sharp
 
 Box = tuple[float, float, float, float]
@@ -107,7 +107,7 @@ def sharp_cm(scene: Scene, width_px: int) -> float:
     camera = scene.camera
     if camera.focus_cm is None or camera.f_number is None:
         return math.inf
-    focal_cm = camera.focal_px / width_px * _SENSOR_CM
+    focal_cm = camera.focal_px / width_px * SENSOR_CM
     return _BLUR_PX_MAX * camera.focus_cm**2 * camera.f_number / max(focal_cm * camera.focal_px, 1e-6)
 
 

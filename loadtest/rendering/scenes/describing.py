@@ -48,6 +48,7 @@ def describe(shot: Shot, plate: np.ndarray, key: np.ndarray, grain_steps: float)
         },
         "places": places,
         "suits": list(shot.suits),
+        "tags": list(shot.tags),
         "height_cm": list(shot.height_cm),
         "grain": rounded(grain_steps * linear_step(), 5),
     }

@@ -85,6 +85,7 @@ class Shot:
     occluder: bool = False
     paints: tuple[Paint, ...] = ()
     props: tuple[Prop, ...] = field(default=())
+    tags: tuple[str, ...] = ()
 
 
 def place_camera(shot: Shot) -> bpy.types.Object:

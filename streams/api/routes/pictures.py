@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -11,6 +12,7 @@ from litestar.params import FromPath, HeaderParameter
 
 from schemas.decoding import prepare
 from schemas.records import Blob, Cost, Verdict
+from schemas.wording import Told, told
 from streams.api import bodies, preferences
 from streams.api.callers import Asking, Caller
 from streams.api.codes import CODES
@@ -45,7 +47,7 @@ CancelAfter = Annotated[
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """A job; `url` is where it is, and with `Accept: image/*` its picture. `verdict` is what the gates say of the
     picture for its channel; nothing is published of it. `test`: the picture has a watermark. `lane` is bulk where the
-    order was over a quota, which `demoted` tells."""
+    order was over a quota, which `demoted` tells. `words`: what the words among its parameters say of a scene."""
 
     job_id: str
     url: str
@@ -61,6 +63,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict | None
     models: list[str]
     cost: Cost
+    words: Told | None
 
 
 # Examples would be made up from patterns, which takes minutes.
@@ -163,7 +166,8 @@ def _cost(cost: Cost) -> dict[str, str]:
 
 
 def _picture_headers(job: Job) -> dict[str, str]:
-    """What headers tell of a picture."""
+    """What headers tell of a picture; words in percent-encoding."""
+    words = told(job.order.parameters)
     values = {
         "x-uncertainty": _uncertainty(job),
         "x-packshot-model": ", ".join(job.models),
@@ -171,6 +175,7 @@ def _picture_headers(job: Job) -> dict[str, str]:
         "x-packshot-rules": job.verdict and job.verdict.rules,
         "x-packshot-test": "watermarked" if job.order.is_test else None,
         "x-packshot-demoted": job.demoted,
+        "x-packshot-words-unknown": words and ", ".join(quote(word) for word in words.unknown),
     }
     return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
@@ -195,6 +200,7 @@ def _view(job: Job, url: str) -> JobView:
         verdict=job.verdict,
         models=job.models,
         cost=job.cost,
+        words=told(job.order.parameters),
     )
 
 

@@ -22,6 +22,8 @@ def show_render(made: RenderView, *, as_json: bool) -> None:
         print_json(made)
         return
     console.say(styled(made.file, "bold"), " written")
+    if made.words is not None:
+        _show_words(made)
     if made.verdict is None:
         shown = table("measure", "value")
         for name, value in sorted(made.measures.items()):
@@ -32,6 +34,19 @@ def show_render(made: RenderView, *, as_json: bool) -> None:
     for check in made.verdict.checks:
         measured = "" if check.measured is None else f"{check.measured:.4g}"
         shown.add_row(f"{check.point}: {check.name}", coloured(check.outcome), measured, check.limit, check.rule)
+    console.show(shown)
+
+
+def _show_words(made: RenderView) -> None:
+    """What of the words for a scene is in the picture, what the scene cannot show, and what is not known."""
+    assert made.words is not None
+    shown = table("words", "say", "in the picture")
+    for words, terms in made.words.used.items():
+        for says in terms:
+            is_met = made.measures.get(f"words.{says.removeprefix('without ')}")
+            shown.add_row(words, says, "" if is_met is None else "yes" if is_met else "no: not in this scene")
+    for word in made.words.unknown:
+        shown.add_row(word, "not known", "")
     console.show(shown)
 
 
