@@ -99,7 +99,8 @@ class SourceRequest:
 
     Of uint8 RGB (h, w, 3) `predict`, the network of an operation that says it has one, tells where the product is, and
     `find_people` where people are: (h, w), 0..1. `reader` reads what is written in it, `classifier` says whether a
-    person should see it first. `retouching` is what a person says of it.
+    person should see it first. `retouching` is what a person says of it. `leads_on`: pictures are made of what comes
+    out, and judged by what is measured of it; else only what tells how sure it is is measured.
     """
 
     parameters: Mapping[str, str]
@@ -109,6 +110,7 @@ class SourceRequest:
     reader: Reader | None = None
     classifier: Classifier | None = None
     retouching: Any = None  # the cutout's own: `gpu_workers.operations.cutout.retouching.Retouching`
+    leads_on: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

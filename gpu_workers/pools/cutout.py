@@ -217,7 +217,12 @@ class Cutout:
         half = pixel_half(task.step.operation, "cutout")
         marks = retouching_of(task.step.parameters, fetched.sha256, self._blobs)
         request = SourceRequest(
-            task.step.parameters, task.category, reader=self._reader, classifier=self._classifier, retouching=marks
+            task.step.parameters,
+            task.category,
+            reader=self._reader if task.step.next else None,
+            classifier=self._classifier,
+            retouching=marks,
+            leads_on=bool(task.step.next),
         )
         limits = DecodeLimits(pixels_max=self._settings.source_max_pixels)
         head = header(fetched.data, limits, uri)
@@ -266,7 +271,7 @@ class Cutout:
 
     def _predicted(self, job: _Job, leased: Leased, engine: str, meter: Meter) -> Result:
         task = job.task
-        identity = answers_id(job.fetched.sha256, engine, self._reader)
+        identity = answers_id(job.fetched.sha256, engine, job.request.reader)
         answers = Answers() if job.request.retouching is None else known_answers(self._blobs, identity)
         with predicting(leased.network, _wanted_by(task), task.tenant, meter, "cutout") as predictor:
             if answers.known:

@@ -59,7 +59,7 @@ class _Answer:
             said = any(name.lower() == b"cache-control" for name, _ in headers)
             cached = [] if said else [(b"cache-control", b"private, no-cache")]
             start["headers"] = [*headers, (b"etag", tag.encode()), *cached]
-        return tag in self._known
+        return tag in self._known or "*" in self._known
 
 
 def _is_json(message: Any) -> bool:

@@ -26,7 +26,7 @@ from streams.runtime.errors import Refused
 from streams.runtime.exits import Exit
 from streams.runtime.screen import console, line, styled, table
 from streams.runtime.settings import Settings
-from streams.services import local, shelves, submission
+from streams.services import cases, local, shelves, submission
 from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
 from streams.services.event_files import read_events
 from streams.services.fates import Fate
@@ -60,7 +60,8 @@ def run_demo(settings: Settings, catalogue_file: Path, campaign_file: Path) -> i
             show_submission(submitted, fates, [], as_json=False)
             _write_sheets(entries, running.data_folder)
         _show_quality(running)
-    _sum_up(fates, took_s)
+        decisions = _decisions(running)
+    _sum_up(fates, took_s, decisions)
     return Exit.OK if all(fate.state in ("done", "superseded") for fate in fates) else Exit.FOUND
 
 
@@ -165,7 +166,16 @@ def _write_sheets(entries: list[ContactEntry], folder: Path) -> None:
     console.say("contact sheet: ", styled(f"{page}", "bold"), " and ", styled(f"{picture}", "bold"))
 
 
-def _sum_up(fates: Sequence[Fate], took_s: float) -> None:
+def _decisions(running: Settings) -> tuple[int, int]:
+    """How many assets wait for a person, and how many decisions that takes: one a case, whatever waits for it."""
+    with open_database(running) as database, database.read() as facts:
+        return len(facts.cases.waiting_assets()), cases.count(database, cases.Wanted())
+
+
+def _sum_up(fates: Sequence[Fate], took_s: float, decisions: tuple[int, int]) -> None:
     counted = Counter(asset.state for fate in fates for asset in fate.assets)
     states = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
     console.say(styled(states, "bold"), f" in {took_s:.0f} s, the start of the broker and of every role included")
+    waiting, cases_count = decisions
+    if cases_count:
+        console.say(f"{waiting} assets wait for {cases_count} decisions, one a cause: {waiting / cases_count:.1f} each")

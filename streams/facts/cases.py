@@ -149,6 +149,11 @@ class Cases(Repository):
             found[row.review_id].add(row.case_id)
         return found
 
+    def in_doubt(self, case_id: str) -> set[str]:
+        """The checks for which assets wait in a case."""
+        query = select(_d.checks).join(t.reviews, _r.review_id == _d.review_id).where(_WAITS, _d.case_id == case_id)
+        return {name for row in self._connection.execute(query) for name in row.checks.strip(",").split(",")}
+
     def decide(self, case_id: str, event: DecisionEvent) -> None:
         """Notes the newest word on a case."""
         values = {"decision": t.dumped(event), "updated_at_ms": self._now_ms}

@@ -1,17 +1,53 @@
 """What pictures are made with, as a page shows it."""
 
+import hashlib
 import mimetypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_workers.library import scenes as stages
+from gpu_workers.library.brands import BadBrand, BrandProfile
 from gpu_workers.library.scenes import BadScene, Scene
 from gpu_workers.pools.compose import library
+from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import brands as houses
-from streams.services import models, recipes
+from streams.services import models, recipes, showing
 from streams.services.showing import Shown
+
+SAMPLE = "oak-table-window"  # a scene that ships, with wood, white and shade: what a style changes is seen on it
+SAMPLE_PX = 960  # its longer side
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A brand's style to be seen on a scene: its right half as the brand has it, its left as it was.
+
+    `name` is another one as soon as the brand's files are.
+    """
+
+    name: str
+    brand: BrandProfile
+    plate: Path
+
+    def draw(self) -> Shown:
+        """The picture. Raises Refused where the brand's own look cannot be read."""
+        import numpy as np
+        from PIL import Image
+
+        from gpu_workers.operations.style.style import style
+
+        with Image.open(self.plate) as opened:
+            opened.thumbnail((SAMPLE_PX, SAMPLE_PX))
+            canvas = np.asarray(opened.convert("RGB"))
+        try:
+            styled = style(canvas, np.zeros(canvas.shape[:2], np.uint8), self.brand).canvas.copy()
+        except BadBrand as error:
+            raise Refused.because(error) from error
+        middle = canvas.shape[1] // 2
+        styled[:, :middle] = canvas[:, :middle]
+        return showing.encoded(styled)
 
 
 @dataclass(frozen=True)
@@ -36,6 +72,16 @@ def scenes(settings: Settings) -> list[Stage]:
 def brands(settings: Settings) -> Sequence[houses.Row]:
     """Every brand by name."""
     return houses.overview(settings)
+
+
+def sample(settings: Settings, name: str) -> Sample | None:
+    """What shows a brand's style; None where there is no such brand, or its file is not as it should be."""
+    row = next((each for each in brands(settings) if each.name == name), None)
+    scene = plate(settings, SAMPLE)
+    if row is None or row.brand is None or scene is None:
+        return None
+    digest = hashlib.sha256(b"".join(each.read_bytes() for each in row.brand.files()))
+    return Sample(f"brand-{digest.hexdigest()}", row.brand, scene)
 
 
 def networks(settings: Settings) -> Sequence[models.Row]:

@@ -1,20 +1,33 @@
-"""Two people at the desk of the flow's simulation: they decide on cases, on the same one at times, and retouch."""
+"""People at the desk of the flow's simulation: they decide on cases, on the same one at times, and retouch.
+
+On a share of the cases two decide, and a third where they differ: what the first says is an opinion.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+from sqlalchemy import select
+
+from schemas import topics
 from schemas.doubts import picture_of, waits_for
-from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided, Task
-from streams.facts import Fitting, Review
+from schemas.records import CutoutRetouched, DecisionUndone, OpinionGiven, ReviewDecided, Task
+from streams.facts import Facts, Fitting, Review, case_tables
+from streams.facts.repository import load
 from streams.flow.processors.settling import each_by_cases, on_review
+from streams.runtime.errors import Refused
+from streams.services import double_review
 from tests.simulation.broker import Violation
+from tests.simulation.flow_rules import decoded
 
 if TYPE_CHECKING:
     from tests.simulation.flow_world import FlowWorld
 
-PEOPLE = ("ada", "bob")
+PEOPLE = ("ada", "bob", "cleo", "dan")  # of whom two may speak at the same moment, and a fourth is there to decide
+TWICE_SHARE = 0.4
 EVERY = 99
 
 
@@ -27,20 +40,21 @@ def decide(world: FlowWorld) -> bool:
         case = facts.cases.get(world.rng.choice(found).case_id)
         assert case is not None
         waiting = facts.cases.waiting([case.case_id])[case.case_id]
+        said = facts.opinions.standing(case)
     checks = {name for review in waiting for doubt in waits_for(review.request) for name in doubt.checks}
-    for name in PEOPLE if world.rng.random() < 0.2 else world.rng.sample(PEOPLE, 1):
-        world.say(
-            ReviewDecided(
-                review_id=waiting[0].review_id,
-                tenant="demo",
-                sku=case.sku,
-                approved=world.rng.random() < 0.7,
-                decided_by=name,
-                version=case.rank + 1,
-                case=case.case_id,
-                checks=sorted(checks),
-            )
+    for name in world.rng.sample(PEOPLE, 2 if world.rng.random() < 0.2 else 1):
+        event = ReviewDecided(
+            review_id=waiting[0].review_id,
+            tenant="demo",
+            sku=case.sku,
+            approved=world.rng.random() < 0.7,
+            decided_by=name,
+            version=case.version + 1,
+            case=case.case_id,
+            checks=sorted(checks),
         )
+        with suppress(Refused):  # who spoke before is asked no more
+            world.say(double_review.word(event, case, said, TWICE_SHARE))
     return True
 
 
@@ -54,8 +68,18 @@ def undo(world: FlowWorld) -> None:
         return
     case = world.rng.choice(known)
     assert case.decision is not None
-    about = {"tenant": "demo", "sku": case.sku, "decision": case.decision, "version": case.rank + 1}
+    about = {"tenant": "demo", "sku": case.sku, "decision": case.decision, "version": case.version + 1}
     world.say(DecisionUndone(**about, decided_by=world.rng.choice(PEOPLE)))  # type: ignore[arg-type]
+
+
+def withdraw(world: FlowWorld) -> None:
+    """One takes back what they said of a case that others look at, too."""
+    with world.database.read() as facts:
+        waiting = [facts.cases.get(each.case_id) for each in facts.cases.page(Fitting(), None, EVERY)]
+        said = [(case, each) for case in waiting if case is not None for each in facts.opinions.standing(case)]
+    if said:
+        case, event = world.rng.choice(said)
+        world.say(replace(event, version=case.version + 1, withdrawn=True))
 
 
 def retouch(world: FlowWorld) -> None:
@@ -86,6 +110,7 @@ def check(world: FlowWorld) -> None:
         for asset in facts.assets.every():
             if asset.state == "review" and (asset.tenant, asset.sku, asset.asset) not in waiting:
                 raise Violation(f"{asset.sku} {asset.asset} waits, and nobody is asked")
+        _check_opinions(world, facts)
         decided = facts.reviews.every(pending=False)
         for review in decided:
             product = facts.products.get("demo", review.request.completed.task.sku)
@@ -94,6 +119,33 @@ def check(world: FlowWorld) -> None:
             words = [*each_by_cases(review.request, review.rank - 1, facts), *_of_its_picture(review, decided)]
             if is_newest and said is not None and said not in words:
                 raise Violation(f"{review.asset} is {review.state} by {said.decided_by}, and its cases say otherwise")
+
+
+def _check_opinions(world: FlowWorld, facts: Facts) -> None:
+    """Each person's newest word is known; where two decide, no decision stands that one person made alone."""
+    words = [*decoded(world, topics.DECISIONS.name)]
+    newest: dict[tuple[str, str], OpinionGiven] = {}
+    for event in words:
+        if isinstance(event, OpinionGiven):
+            known = newest.setdefault((event.case, event.decided_by), event)
+            newest[event.case, event.decided_by] = known if known.version >= event.version else event
+    rows = facts._transaction.connection.execute(select(case_tables.opinions.c.record))
+    noted = [load(row.record, OpinionGiven) for row in rows]
+    if lost := [each for each in newest.values() if each not in noted]:
+        raise Violation(f"nobody knows of {lost}")
+    decided = {each.case for each in words if isinstance(each, ReviewDecided) and each.case is not None}
+    for case_id in sorted(each for each in decided if double_review.is_for_two(each, TWICE_SHARE)):
+        case = facts.cases.get(case_id)
+        if case is not None and case.decision is not None and not others_said(case.decision, words):
+            raise Violation(f"one person alone decided: {case.decision}")
+
+
+def others_said(last: ReviewDecided, words: Sequence[object]) -> bool:
+    """Whether somebody else said the same of the case before, or two others said anything."""
+    before = [each for each in words if isinstance(each, OpinionGiven) and each.case == last.case]
+    said = {(each.decided_by, each.approved) for each in before if each.version < last.version and not each.withdrawn}
+    others = {(name, approved) for name, approved in said if name != last.decided_by}
+    return len({name for name, _ in others}) > 1 or any(approved == last.approved for _, approved in others)
 
 
 def _of_its_picture(review: Review, decided: Sequence[Review]) -> Iterator[ReviewDecided]:

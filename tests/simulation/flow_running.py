@@ -15,7 +15,7 @@ from streams.facts import Database, Facts, Unsent, tables
 from streams.flow import processing, relay
 from streams.flow.processors import recipes, replanning
 from streams.flow.relay import Relay
-from tests.simulation import flow_people
+from tests.simulation import flow_people, flow_rules
 from tests.simulation.flow_world import FlowWorld
 
 
@@ -65,6 +65,8 @@ _CHOICES: list[tuple[Callable[[FlowWorld], object], float]] = [
     (flow_people.decide, 2.0),
     (flow_people.retouch, 0.3),
     (flow_people.undo, 0.7),
+    (flow_people.withdraw, 0.3),
+    (flow_rules.release, 0.2),
     (FlowWorld.streams, 15.0),
     (FlowWorld.strike, 5.0),
     (FlowWorld.work, 10.0),
@@ -84,4 +86,5 @@ def run(seed: int) -> FlowWorld:
         for step in rng.choices([step for step, _ in _CHOICES], weights, k=STEPS):
             step(world)
         world.settle()
+        flow_rules.check(world)
     return world

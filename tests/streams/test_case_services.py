@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from schemas import codec
 from schemas.codec import HASHED
-from schemas.records import CutoutRetouched, DecisionUndone, ReviewDecided
+from schemas.records import CutoutRetouched, DecisionUndone, OpinionGiven, ReviewDecided
 from schemas.retouching import Retouch, Scribble
 from streams.blobs import Blobs
 from streams.facts import Database, DatabaseUnavailable, tables
@@ -24,7 +24,7 @@ from tests.memory_store import MemoryStore
 from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
 
-APPROVE = Decision(outcome="approve")
+APPROVE, REJECT = Decision(outcome="approve"), Decision(outcome="reject")
 say = partial(cases.decide, twice_share=0.0)
 PRODUCTS = 12
 
@@ -171,13 +171,15 @@ class Office:
 
     codec = HASHED
 
-    def __init__(self, database: Database, seed: int) -> None:
+    def __init__(self, database: Database, seed: int, twice_share: float = 0.0, approved: float = 1.0) -> None:
         self.database = database
         self.random = Random(seed)
+        self.decide = partial(cases.decide, twice_share=twice_share)
+        self.approved = approved  # how much of what is decided is let pass
         self.flow = Flow(database)
         self.lock = threading.Lock()
         self.said = threading.Event()
-        self.topic: list[ReviewDecided] = []
+        self.topic: list[ReviewDecided | OpinionGiven] = []
         self.refused: list[str] = []
         self.away: list[str] = []
         self.is_closed = False
@@ -204,8 +206,9 @@ class Office:
                 elif found is None:
                     self.now_ms += 1000
                 elif self.random.random() > 0.2:
-                    decision = replace(APPROVE, epoch=found.claim.epoch, reason=name)
-                    say(self.database, self, "demo", found.claim.case_id, decision, name)  # type: ignore[arg-type]
+                    outcome = APPROVE if self.random.random() < self.approved else REJECT
+                    decision = replace(outcome, epoch=found.claim.epoch, reason=name)
+                    self.decide(self.database, self, "demo", found.claim.case_id, decision, name)  # type: ignore[arg-type]
             except Crash:
                 continue
             except Refused as error:
@@ -230,6 +233,13 @@ class Office:
         except DatabaseUnavailable as error:
             self.away.append(str(error))
 
+    def run(self, *people: str) -> None:
+        """Everybody works until no case waits."""
+        with ThreadPoolExecutor(len(people) + 1) as threads:
+            ends = [threads.submit(self.review, name) for name in people]
+            for end in [*ends, threads.submit(self.work)]:
+                end.result()
+
     def is_over(self) -> bool:
         return self.is_closed or not cases.page(self.database, Wanted(), limit=1).items
 
@@ -250,10 +260,7 @@ def test_no_case_is_decided_twice_and_none_is_lost(
         case_of(requested_reviews(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg")))
         for number in range(products)
     }
-    with ThreadPoolExecutor(3) as threads:
-        ends = [threads.submit(office.review, "ada"), threads.submit(office.review, "bob"), threads.submit(office.work)]
-        for end in ends:
-            end.result()
+    office.run("ada", "bob")
     with database.read() as facts:
         found = {case_id: facts.cases.get(case_id) for case_id in expected}
         assert facts.reviews.every() == []

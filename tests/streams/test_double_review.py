@@ -7,7 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import codec
-from schemas.records import CutoutRetouched, DecisionUndone, Event, OpinionGiven, PublishRequested, ReviewDecided
+from schemas.records import (
+    CutoutRetouched,
+    DecisionUndone,
+    Event,
+    OpinionGiven,
+    PublishRequested,
+    ReviewDecided,
+    ReviewRequested,
+)
 from streams.blobs import Blobs
 from streams.consumer.letters import Delivery, Outgoing
 from streams.facts import Database
@@ -16,8 +24,10 @@ from streams.services import agreement, cases, double_review
 from streams.services.cases import Decision, Wanted
 from streams.services.rebuilding import fill
 from tests.memory_store import MemoryStore
-from tests.streams.case_flow import CHANNELS, case_of, known, requested_reviews
-from tests.streams.flow import Flow, Recorder, upsert
+from tests.simulation.flow_people import others_said
+from tests.streams.case_flow import CHANNELS, UNSURE, case_of, known, made, requested_reviews
+from tests.streams.flow import Flow, Recorder, tasks, upsert
+from tests.streams.test_case_services import Office
 
 APPROVE, REJECT = Decision(outcome="approve"), Decision(outcome="reject", reason="the handle")
 
@@ -127,6 +137,27 @@ def test_an_opinion_on_less_than_is_in_doubt_now_does_not_count(desk: Desk) -> N
     assert isinstance(desk.say(case_id, APPROVE, "bob"), OpinionGiven)
 
 
+def test_who_looked_at_less_than_is_in_doubt_by_now_is_asked_again(desk: Desk, database: Database) -> None:
+    (cut,) = tasks(desk.flow.say(upsert(channels=CHANNELS)))
+    first, second, *_ = tasks(desk.flow.say(made(cut, **UNSURE)))
+    (review,) = desk.flow.say(made(first))
+    assert isinstance(review, ReviewRequested)
+    case_id = case_of([review])
+    narrow = desk.say(case_id, APPROVE, "ada")
+    desk.flow.say(made(second, cropped_edges=1.0))
+    found = cases.next_case(database, Wanted(tenant="demo"), "ada")
+    assert found is not None
+    assert found.case.summary.opinions == 0
+    cases.release(database, "demo", case_id, "ada", found.claim.epoch)
+    assert isinstance(narrow, OpinionGiven)
+    desk.flow.say(replace(narrow, decided_by="bob", version=2))  # was under way when more came to be in doubt
+    with database.read() as facts:
+        assert facts.opinions.standing(known(desk.flow, case_id)) == []
+    assert isinstance(desk.say(case_id, APPROVE, "ada"), OpinionGiven)
+    assert isinstance(desk.say(case_id, REJECT, "bob"), OpinionGiven)
+    assert isinstance(desk.say(case_id, APPROVE, "cleo"), ReviewDecided), "three people are enough"
+
+
 def test_nobody_goes_round_it_by_one_asset_or_by_marks_of_their_own(desk: Desk) -> None:
     reviews = requested_reviews(desk.flow)
     case_id = case_of(reviews)
@@ -139,6 +170,29 @@ def test_nobody_goes_round_it_by_one_asset_or_by_marks_of_their_own(desk: Desk) 
     event = desk.say(case_id, redo, "ada")
     assert isinstance(event, CutoutRetouched)
     assert not event.approved, "what comes of it is asked about again"
+
+
+@pytest.mark.parametrize(
+    ("seed", "products"), [(1, 6), *(pytest.param(seed, 60, marks=pytest.mark.long) for seed in (2, 3))]
+)
+def test_whoever_dies_on_the_way_no_case_is_decided_by_one_person(
+    database: Database, seed: int, products: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(database, seed, twice_share=1.0, approved=0.6)
+    monkeypatch.setattr(cases, "now_ms", lambda: office.now_ms)
+    expected = {
+        case_of(requested_reviews(office.flow, upsert(sku=f"S{number}", photo=f"{number}.jpg")))
+        for number in range(products)
+    }
+    office.run("ada", "bob", "cleo")
+    with database.read() as facts:
+        decisions = [case.decision for name in expected if (case := facts.cases.get(name)) is not None]
+        assert facts.reviews.every() == []
+    for last in decisions:
+        assert last is not None
+        assert last in office.topic
+        assert others_said(last, office.topic)
+    assert set(office.refused) <= {"claim_lost", "case_claimed", "review_closed", "said_before"}
 
 
 def test_as_many_cases_are_drawn_as_the_share_says_and_always_the_same() -> None:

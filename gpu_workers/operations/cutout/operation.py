@@ -36,7 +36,8 @@ def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
     """The product in one photograph. Raises CutoutError besides."""
     photograph, parameters = only(inputs), _parameters(request)
     made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people, request.retouching)
-    made = with_writing(photograph, made, request.reader)
+    if request.leads_on:
+        made = with_writing(photograph, made, request.reader)
     measures = {**made.measures, **photograph.measures, **_doubt(photograph, request)}
     if parameters.retouch is not None:  # 0 where the strokes were made on another photograph
         measures["retouched"] = float(request.retouching is not None)
@@ -44,15 +45,18 @@ def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
 
 
 def fingerprint(request: SourceRequest) -> str:
-    """Whether who wears the product stays, which the parameters leave to the product's category; and who reads it."""
+    """Whether who wears the product stays, which the parameters leave to the product's category; and who reads it,
+    where anything is made of it."""
     worn = " worn" if _parameters(request).subject == "everything" else ""
+    if not request.leads_on:
+        return f"{worn} alone"
     seen = "" if request.classifier is None else f" {request.classifier.fingerprint} {_doubt_name(request)}"
     return (worn if request.reader is None else f"{worn} {request.reader.fingerprint}") + seen
 
 
 def _doubt(photograph: Picture, request: SourceRequest) -> dict[str, float]:
     """How likely a person should see a photograph first; nothing where nobody looks."""
-    if request.classifier is None:
+    if request.classifier is None or not request.leads_on:
         return {}
     seen = eight_bit(photograph.pixels)
     return {_doubt_name(request): request.classifier.doubt(np.ascontiguousarray(on_white(seen)))}

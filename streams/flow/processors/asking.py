@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from schemas.doubts import waits_for
 from schemas.records import Event, ReviewRequested, Task
 from streams.facts import Facts, Review
 from streams.flow.processors.reviewing import answer_to, carry_out
@@ -28,6 +29,8 @@ def open_review(request: ReviewRequested, facts: Facts) -> Review:
     """Notes that an asset waits, and for which cases."""
     facts.reviews.put(request)
     facts.cases.put(request, passed(request, facts))
+    for doubt in waits_for(request):
+        facts.opinions.narrow(doubt.case, doubt.checks)
     review = facts.reviews.get(request.review_id)
     assert review is not None
     return review

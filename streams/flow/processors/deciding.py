@@ -41,7 +41,7 @@ def undone(event: DecisionUndone, facts: Facts) -> Answers:
 def opinion_given(event: OpinionGiven, facts: Facts) -> Answers:
     """Notes what one person says of a case that others decide on, too. Told again it changes nothing."""
     case = _case_of(event, event.case, facts)
-    facts.opinions.put(event, case)
+    facts.opinions.put(event, case, facts.cases.in_doubt(case.case_id))
     facts.cases.hear(case.case_id, event.version)
     return []
 

@@ -40,6 +40,18 @@ def show_scene(
     return answer_picture(request, visitor, f"scene-{name}", partial(library.picture, plate), size_px, is_named=False)
 
 
+@get("/desk/{tenant:str}/library/brand", opt=VIEW, sync_to_thread=True)
+def show_brand(
+    request: Request[Any, Any, Any], visitor: Looking, name: FromQuery[str], size_px: Size = 640
+) -> Response[bytes]:
+    """A scene, its right half in a brand's style."""
+    sample = library.sample(visitor.place.settings, name)
+    if sample is None:
+        raise NotHere("there is no such brand")
+    draw = partial(visitor.place.showing.drawn, sample.name, sample.draw)
+    return answer_picture(request, visitor, sample.name, draw, size_px)
+
+
 @get("/desk/{tenant:str}/connectors", opt=VIEW, sync_to_thread=True)
 def show_connectors(visitor: Looking) -> Response[str]:
     """The shops and PIMs of the tenant, and what of their products waits."""
@@ -48,4 +60,4 @@ def show_connectors(visitor: Looking) -> Response[str]:
     return page(visitor, "connectors", rows=found)
 
 
-ROUTES: tuple[Any, ...] = (show_library, show_scene, show_connectors)
+ROUTES: tuple[Any, ...] = (show_library, show_scene, show_brand, show_connectors)

@@ -41,15 +41,19 @@ def show_quality(visitor: Looking) -> Response[str]:
 
 @get("/desk/{tenant:str}/costs", opt=VIEW, sync_to_thread=True)
 def show_costs(visitor: Looking) -> Response[str]:
-    """What accepted images cost, and what was wasted or saved."""
+    """What accepted images cost, and what was wasted or saved; who sees several tenants sees them side by side."""
     with visitor.place.read() as facts:
         tables = {
             "channel": facts.costs.spendings(["channel"], tenant=visitor.tenant),
             "operation": facts.costs.spendings(["operation"], tenant=visitor.tenant),
         }
         total = facts.costs.spendings([], tenant=visitor.tenant)
+        every = facts.costs.spendings(["tenant"]) if visitor.session.tenants != (visitor.tenant,) else []
+    tenants = [each for each in every if visitor.session.opens(each.group["tenant"])]
     currency = visitor.place.settings.price_currency
-    return page(visitor, "costs", tables=tables, total=total[0] if total else None, currency=currency)
+    return page(
+        visitor, "costs", tables=tables, every_tenant=tenants, total=total[0] if total else None, currency=currency
+    )
 
 
 def _worst(judged: Sequence[Judged]) -> list[tuple[Judged, list[Check]]]:

@@ -141,6 +141,9 @@ def test_what_is_known_is_not_sent_again(demo: Client, database: Database) -> No
     read = demo.get("/v1/products/A/assets")
     again = demo.get("/v1/products/A/assets", headers={"If-None-Match": read.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    anything = demo.get("/v1/products/A/assets", headers={"If-None-Match": "*"})
+    assert (anything.status_code, anything.content) == (304, b""), "RFC 9110: whatever there is"
+    assert demo.get("/v1/products/A/assets", headers={"If-None-Match": '"another"'}).status_code == 200
 
 
 def test_campaigns_and_retractions(demo: Client, database: Database, recorder: Recorder) -> None:

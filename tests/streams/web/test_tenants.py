@@ -75,7 +75,7 @@ FILES = {"mend/mask": "mask"}
 LISTS = {
     "try", "try/render", "try/sample", "try/catalogue", "products", "campaigns", "flow", "flow/lanes", "flow/readers",
     "flow/letters", "quality", "costs", "keys", "webhooks", "review", "review/cases", "review/next",
-    "sample", "agreement", "library", "library/scene", "connectors", "shelf", "audit", "audit/newest",
+    "sample", "agreement", "library", "library/scene", "library/brand", "connectors", "shelf", "audit", "audit/newest",
     "audit/begin", "recipe", "recipe/check", "recipe/release", "live", "model",
 }  # fmt: skip
 
@@ -179,6 +179,7 @@ def test_ones_own_are(method: str, path: str, sign_in: SignIn, theirs: dict[str,
         "review/where",
         "try/sample",
         "library/scene",
+        "library/brand",
         "sample/picture",
         "model/picture",
         "flow/readers",
