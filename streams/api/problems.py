@@ -154,11 +154,17 @@ def _of_validation(error: Exception) -> Problem | None:
     extra: Any = getattr(error, "extra", None)
     if not isinstance(error, HTTPException) or error.status_code != 400 or not isinstance(extra, list):
         return None
-    wrong = [FieldError(str(each.get("key", "")), str(each.get("message", ""))) for each in extra]
+    wrong = [FieldError(_field(each), str(each.get("message", ""))) for each in extra]
     is_body = any(each.get("source") in ("body", None) for each in extra)
     detail = "; ".join(f"{each.field}: {each.message}" for each in wrong)
     code = "invalid_event" if is_body else "malformed_request"
     return Problem(code, detail, field=wrong[0].field if wrong else "", errors=wrong)
+
+
+def _field(wrong: Mapping[str, Any]) -> str:
+    """The parameter or the field as the caller named it: a header is not called as our function's argument is."""
+    name = str(wrong.get("key", ""))
+    return name.replace("_", "-").title() if wrong.get("source") == "header" else name
 
 
 def trace_id() -> str:

@@ -86,8 +86,8 @@ class Events:
             self._fields[name] = value.removeprefix(" ")
             return
         fields, self._fields = self._fields, {}
+        self._last = fields.get("id", self._last)  # the stream begins with where it stands, before anything happens
         if "data" in fields:
-            self._last = fields.get("id", self._last)
             named = {"type": fields.get("event", ""), "id": fields.get("id", "")}
             yield msgspec.convert({**msgspec.json.decode(fields["data"]), **named}, News)
 

@@ -7,7 +7,7 @@ for longer is told so, and asks how things stand. Repeats have the same id.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -34,6 +34,7 @@ TOLD_ON = (topics.COMPLETED, topics.REVIEWS, topics.PUBLISHED)
 BACK_MS = 10 * 60 * 1000
 KEPT_MAX = 20_000
 AWAY_WAIT_S = 2.0
+BEGINNING = "0"  # an id that stands before all that is kept
 
 log = structlog.get_logger()
 
@@ -73,20 +74,30 @@ class Progress:
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def listen(self, listener: Listener, after: str | None) -> bool:
-        """Tells a listener all that comes, first what came behind `after`; False where that is not known any more."""
+    def listen(self, listener: Listener, after: str | None) -> tuple[bool, str]:
+        """Tells a listener all that comes, first what came behind `after`. Whether that is known still, and the id that
+        all that comes behind it is behind of: BEGINNING where there was nothing yet."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._read, name="progress", daemon=True)
                 self._thread.start()
-            ids = [entry.id for entry in self._kept] if after is not None else []
-            first = ids.index(after) + 1 if after in ids else len(self._kept)
-            for entry in list(self._kept)[first:]:
+            kept = list(self._kept)
+            first = self._behind(after, kept)
+            for entry in kept[len(kept) if first is None else first :]:
                 listener(entry)
             self._listeners.add(listener)
             if self._is_closed:
                 listener(None)
-            return after is None or after in ids
+            return first is not None, kept[-1].id if kept else BEGINNING
+
+    @staticmethod
+    def _behind(after: str | None, kept: Sequence[NewsItem]) -> int | None:
+        """The place of what came behind `after` in what is kept; None where it is not known any more."""
+        if after is None:
+            return len(kept)
+        if after == BEGINNING and len(kept) < KEPT_MAX:
+            return 0
+        return next((place + 1 for place, entry in enumerate(kept) if entry.id == after), None)
 
     def leave(self, listener: Listener) -> None:
         """Tells a listener no more."""

@@ -32,9 +32,7 @@ def render(
         return studio.render(studio.order(operation, channel, category, {}), [source])
 
 
-def render_recipe(
-    settings: Settings, database: Database, order: Order, name: str, stream: "Readable"
-) -> "Output":
+def render_recipe(settings: Settings, database: Database, order: Order, name: str, stream: "Readable") -> "Output":
     """The picture that an order's recipe makes of a photograph called `name` for its channel. Raises Refused."""
     from gpu_workers.local.studio import Output
     from streams.flow.processors.planning import Slip
@@ -43,7 +41,9 @@ def render_recipe(
 
     with database.read() as facts:
         step = drawn(order, facts.recipes.cookbook()).step
-    product = CatalogChanged(tenant=order.tenant, sku="photograph", version=1, category=order.category, sources=[UPLOAD])
+    product = CatalogChanged(
+        tenant=order.tenant, sku="photograph", version=1, category=order.category, sources=[UPLOAD]
+    )
     planned = [(product, UPLOAD, Slip(step, "", {"": ""}, {}))]
     known = {UPLOAD.uri: _read(settings, name, stream).fetched.data}
     with turn(), open_studio(settings) as studio:

@@ -1,13 +1,10 @@
 """A cutout of which nothing is made is not measured for what would be made of it, and is a result of its own."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from gpu_workers.operations.base import SourceRequest, pixel_half
-from gpu_workers.reading.reader import Reader
 from gpu_workers.results import Results
 from gpu_workers.sources.decoding import Picture
 from gpu_workers.worker import Worker
@@ -16,26 +13,14 @@ from schemas.releases import ModelSplit
 from streams.blobs import Blobs
 from streams.facts import Database
 from tests.gpu_workers.worker_parts import PRICES, completed, cutout_work, photograph, task
-from tests.memory_store import MemoryStore
 
 PACKSHOT = Step(operation="packshot", asset="amazon-1", channel="amazon")
 JUDGED_BY = {"ground_taken", "product_left", "odd_part"}  # of what the cutout left of its photograph
 HALF = pixel_half("cutout", "cutout")
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/facts.db")
-    made.create_tables()
-    yield made
-    made.close()
-
-
-def request(*, leads_on: bool, reader: Reader | None = None) -> SourceRequest:
-    def sees(rgb: np.ndarray) -> np.ndarray:
-        return (rgb.min(axis=2) < 200).astype(np.float32)
-
-    return SourceRequest({}, "", sees, reader=reader, leads_on=leads_on)
+def request(*, leads_on: bool) -> SourceRequest:
+    return SourceRequest({}, "", lambda rgb: (rgb.min(axis=2) < 200).astype(np.float32), leads_on=leads_on)
 
 
 def picture() -> Picture:
@@ -52,8 +37,8 @@ def test_only_what_leads_on_is_measured_for_it() -> None:
     assert (alone.canvas == whole.canvas).all()
 
 
-def test_both_are_results_of_their_own(tmp_path: Path, database: Database) -> None:
-    source, blobs = Source(uri=photograph(tmp_path).as_uri()), Blobs(MemoryStore())
+def test_both_are_results_of_their_own(tmp_path: Path, blobs: Blobs, database: Database) -> None:
+    source = Source(uri=photograph(tmp_path).as_uri())
     steps = (Step(operation="cutout"), Step(operation="cutout", next=[PACKSHOT]), Step(operation="cutout"))
     with cutout_work(tmp_path, blobs, ModelSplit(("disc@1",))) as work:
         worker = Worker("cutout", work, Results(blobs), database, PRICES)

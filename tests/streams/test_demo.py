@@ -7,10 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.records import CampaignRequested, CatalogChanged, Source
+from streams.commands import demo
 from streams.commands.demo import as_news
 from streams.facts import Database
 from streams.flow.processors import intake
 from streams.runtime.errors import Refused
+from streams.runtime.settings import Settings
+from tests.streams.case_flow import CHANNELS as CASE_CHANNELS
+from tests.streams.case_flow import requested_reviews
+from tests.streams.flow import Flow, upsert
 
 CHANNELS = ["amazon"]
 MUG = CatalogChanged(
@@ -56,3 +61,16 @@ def test_what_is_new_and_campaigns_are_left_alone(database: Database) -> None:
     with database.read() as facts:
         assert as_news(MUG, facts) is MUG
         assert as_news(campaign, facts) is campaign
+
+
+def test_what_waits_is_told_in_decisions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(data_folder=tmp_path)
+    opened = Database(settings.database)
+    opened.create_tables()
+    for sku in ("A", "B"):
+        requested_reviews(Flow(opened), upsert(sku=sku, photo=f"{sku}.jpg", channels=CASE_CHANNELS))
+    opened.close()
+    counted = demo._decisions(settings)
+    assert counted == (8, 2)
+    demo._sum_up([], 1.0, counted)
+    assert "8 assets wait for 2 decisions, one a cause: 4.0 each" in capsys.readouterr().out

@@ -26,8 +26,8 @@ WAITING_MAX = 1000  # news that a listener has not taken; one that is slower is 
 
 
 class ServerSent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event of the stream: `event` is its type; `data` is JSON, and `{}` where the type is `reset`, which has no
-    id."""
+    """An event of the stream: `event` is its type; `data` is JSON, and `{}` where the type is `reset`. The stream begins
+    with an id alone, unless it goes on."""
 
     event: str
     data: str
@@ -66,11 +66,11 @@ async def _events(
         if item is None or (item.news.tenant == caller.tenant and sku in (None, item.news.sku)):
             loop.call_soon_threadsafe(put, item)
 
-    is_known = await asyncio.to_thread(caller.gateway.progress.listen, listener, after)
-    try:
-        yield ServerSentEventMessage(comment="packshot", data=None)
+    is_known, newest = await asyncio.to_thread(caller.gateway.progress.listen, listener, after)
+    try:  # who is cut off before anything happens goes on from here, too
+        yield ServerSentEventMessage(comment="packshot", id=newest if after is None else None, data=None)
         if not is_known:
-            yield ServerSentEventMessage(event="reset", data="{}")
+            yield ServerSentEventMessage(event="reset", id=newest, data="{}")
         while queue.qsize() <= WAITING_MAX:
             if queue.empty() and loop.time() >= until_s:
                 return

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, ProductMedia, RecordShop, ShopProduct, is_ours, media_difference
+from streams.connectors.base import (
+    Hook,
+    Page,
+    Picture,
+    ProductMedia,
+    RecordShop,
+    ShopProduct,
+    is_ours,
+    media_difference,
+)
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 

@@ -11,7 +11,16 @@ from typing import Any, ClassVar
 import structlog
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, ProductMedia, RecordShop, ShopProduct, is_ours, media_difference
+from streams.connectors.base import (
+    Hook,
+    Page,
+    Picture,
+    ProductMedia,
+    RecordShop,
+    ShopProduct,
+    is_ours,
+    media_difference,
+)
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 

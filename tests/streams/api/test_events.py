@@ -57,7 +57,7 @@ def test_a_listener_hears_of_its_own_and_goes_on_behind_the_last(caller: Caller)
         assert await listening == [("AssetRetracted", "1"), ("AssetRetracted", "3")]
         assert not progress._listeners
         assert await heard(events._events(caller, None, record(1).position, None), 1) == [("AssetRetracted", "3")]
-        assert await heard(events._events(caller, None, "imagery.published/0/99", None), 1) == [("reset", "")]
+        assert await heard(events._events(caller, None, "imagery.published/0/99", None), 1) == [("reset", "3")]
 
     asyncio.run(course())
 
@@ -76,6 +76,29 @@ def test_who_listens_for_a_while_hears_what_was_missed_and_the_end(caller: Calle
         progress.tell(record(4))
         assert await listening == [("AssetRetracted", "4")]
         assert not progress._listeners
+
+    asyncio.run(course())
+
+
+def test_who_is_cut_off_before_anything_happened_goes_on_as_well(caller: Caller) -> None:
+    async def began(after: str | None = None) -> Any:
+        stream = events._events(caller, None, after, 0)
+        first = await anext(stream)
+        await stream.aclose()  # type: ignore[attr-defined]
+        return first
+
+    async def course() -> None:
+        progress = caller.gateway.progress
+        nothing_yet = await began()
+        progress.tell(record(1))
+        assert await heard(events._events(caller, None, nothing_yet.id, 0), 9) == [("AssetRetracted", "1")]
+        now = await began()
+        assert (now.id, now.data) == (record(1).position, None)
+        progress.tell(record(2, tenant="other"))
+        progress.tell(record(3))
+        assert await heard(events._events(caller, None, now.id, 0), 9) == [("AssetRetracted", "3")]
+        assert (await began(now.id)).id is None, "which would leave out what was missed"
+        assert await heard(events._events(caller, None, "unknown", 0), 9) == [("reset", "3")]
 
     asyncio.run(course())
 

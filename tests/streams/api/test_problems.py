@@ -57,6 +57,13 @@ def test_a_body_that_nests_without_an_end_or_is_no_utf_8_is_the_callers_fault(de
         assert (found.status, found.retryable) == (422, False) or found.status == 400, found
 
 
+@pytest.mark.parametrize("given", ["abc", "0", "-1", "601", "1.5"])
+def test_a_header_that_is_wrong_is_called_as_it_was_sent(demo: Client, given: str) -> None:
+    headers = {"Content-Type": "image/jpeg", "Cancel-After": given}
+    found = problem(demo, "POST", "/v1/cutouts", content=b"x", headers=headers)
+    assert (found.code, found.field) == ("malformed_request", "Cancel-After")
+
+
 def test_every_error_has_the_same_shape(demo: Client) -> None:
     calls = [
         ("GET", "/nowhere", "not_found"),

@@ -261,6 +261,12 @@ async def heard(url: str, key: str, after: str) -> list[int]:
     return found
 
 
+def test_a_stream_that_is_cut_before_any_news_goes_on_from_its_beginning() -> None:
+    heard = tries.Events(None, 3)
+    assert [*heard.read(": packshot"), *heard.read("id: imagery.published/0/7"), *heard.read("")] == []
+    assert heard.headers["Last-Event-ID"] == "imagery.published/0/7"
+
+
 def test_the_same_for_asyncio(url: str, key: str, database: Database, recorder: Recorder) -> None:
     async def course() -> list[str]:
         async with AsyncClient(url, key) as client:

@@ -56,7 +56,7 @@ def test_a_brand_that_is_another_now_is_another_picture(place: Place, settings: 
     file.write_text(text.replace("lut: null", "lut: own.cube"))
     unreadable = library.sample(own, "house")
     assert unreadable is not None
-    with pytest.raises(Refused, match="own.cube"):
+    with pytest.raises(Refused, match=r"own\.cube"):
         unreadable.draw()
     file.write_text("name: house")
     assert library.sample(own, "house") is None, "which is told on the page"

@@ -53,7 +53,9 @@ def test_a_recipe_makes_the_channels_picture_with_its_checks(sign_in: SignIn, ph
         ({"operation": "nothing", "channel": "amazon"}, "nothing"),
     ],
 )
-def test_what_cannot_be_made_is_an_answer(fields: dict[str, str], words: str, sign_in: SignIn, photograph: bytes) -> None:
+def test_what_cannot_be_made_is_an_answer(
+    fields: dict[str, str], words: str, sign_in: SignIn, photograph: bytes
+) -> None:
     answer = asked(sign_in("demo"), photograph, **fields)
     assert answer.status_code in (404, 422), answer.text
     assert words in answer.text
