@@ -42,13 +42,18 @@ def render_recipe(settings: Settings, database: Database, order: Order, name: st
     with database.read() as facts:
         step = drawn(order, facts.recipes.cookbook()).step
     product = CatalogChanged(
-        tenant=order.tenant, sku="photograph", version=1, category=order.category, sources=[UPLOAD]
+        tenant=order.tenant,
+        sku="photograph",
+        version=1,
+        category=order.category,
+        sources=[UPLOAD],
+        channels=[order.channel or ""],
     )
     planned = [(product, UPLOAD, Slip(step, "", {"": ""}, {}))]
     known = {UPLOAD.uri: _read(settings, name, stream).fetched.data}
     with turn(), open_studio(settings) as studio:
         (entry,) = preview.made(settings, studio, planned, lambda _done, _total: None, known)
-    (picture,) = entry.pictures
+    picture = entry.pictures[-1]  # one before it may be an asset, too
     if picture.made is None:
         raise Refused("not_made", picture.why, field="photograph")
     made = picture.made

@@ -26,8 +26,10 @@ WAITING_MAX = 1000  # news that a listener has not taken; one that is slower is 
 
 
 class ServerSent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event of the stream: `event` is its type; `data` is JSON, and `{}` where the type is `reset`. The stream begins
-    with an id alone, unless it goes on."""
+    """An event of the stream: `event` is its type; `data` is JSON, and `{}` where the type is `reset`.
+
+    The stream begins with an id alone, unless it goes on.
+    """
 
     event: str
     data: str
