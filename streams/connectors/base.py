@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module, resources
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from streams.connectors.http import Client
 from streams.facts.connector_records import Connector
@@ -148,32 +148,6 @@ class Shop(ABC):
 
         The shop's own media stay, behind ours. At a product that the shop does not have any more nothing is done.
         """
-
-
-class RecordShop(Shop):
-    """A shop that gives a product as one record, in which its media stand; pictures are written product by product."""
-
-    @abstractmethod
-    def _found(self, source_ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
-        """The records of products, but of those that are there no more."""
-
-    @abstractmethod
-    def _product(self, product: Mapping[str, Any]) -> ShopProduct:
-        """What a record says."""
-
-    @abstractmethod
-    def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
-        """See `show`, of one product with its record."""
-
-    def fetch(self, source_ids: Sequence[str]) -> list[ShopProduct]:
-        """See Shop."""
-        return [self._product(each) for each in self._found(source_ids)]
-
-    def show(self, wanted: Sequence[ProductMedia]) -> None:
-        """See Shop."""
-        for media in wanted:
-            for product in self._found([media.source_id]):
-                self._show(media, product)
 
 
 def kinds() -> list[str]:

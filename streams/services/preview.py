@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -79,19 +78,12 @@ def planned_pictures(products: Sequence[CatalogChanged], cookbook: Cookbook, nam
     return found
 
 
-def made(
-    settings: Settings,
-    studio: Studio,
-    drawn: Sequence[PlannedPicture],
-    progress: Progress,
-    known: Mapping[str, bytes] = MappingProxyType({}),
-) -> list[Entry]:
-    """The pictures. Sources are read as `settings` allow, but for those whose files are `known`, by their addresses;
-    what cannot be made stands in its entry."""
+def made(settings: Settings, studio: Studio, drawn: Sequence[PlannedPicture], progress: Progress) -> list[Entry]:
+    """The pictures. Sources are read as `settings` allow; what cannot be made stands in its entry."""
     total = sum(len(slip.lineages) for _, _, slip in drawn)
     entries: list[Entry] = []
     done = 0
-    making = _Making(settings, studio, dict(known))
+    making = _Making(settings, studio)
     for product, source, slip in drawn:
         progress(done, total)
         entry = Entry(product, source, making.photograph(source))

@@ -17,9 +17,6 @@ from streams.api.routes import batches
 from streams.commands.cli import main
 from streams.consumer.clients import AcknowledgedProducer
 from streams.facts import Webhooks
-from streams.facts.opinions import Opinions
-from streams.facts.recipes import Recipes
-from streams.flow.processing import Processing
 from streams.services.pictures import Pictures
 from streams.services.replies import Replies
 from streams.webhooks.posting import Poster
@@ -35,9 +32,6 @@ STEPS: dict[str, tuple[type, str]] = {
         (Webhooks, "note"),
         (Webhooks, "settle"),
         (Poster, "post"),
-        (Opinions, "put"),
-        (Recipes, "put"),
-        (Processing, "run"),
     )
 }
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from infra.servers.process import LOOPBACK, free_port, stop
 from loadtest.chaos.listener import Listener
@@ -37,18 +37,15 @@ ROLES: dict[str, tuple[str, ...]] = {
     "webhooks": ("webhooks",),
     "gateway": ("gateway",),
 }
-DYING = ("gateway", "webhooks", "streams")
+DYING = ("gateway", "webhooks")
 READY_S = 300.0
-Preference = Literal["kafka", "memory"]
 
 
 class DyingSystem:
-    """What runs, in a folder, and a listening service; what was started is ended with the block."""
+    """Everything that runs, in a folder, and a listening service; what was started is ended with the block."""
 
-    def __init__(self, folder: Path, roles: Sequence[str] = tuple(ROLES), broker: Preference = "kafka") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._roles = roles
-        self._broker = broker
         self.listener = Listener()
         self._death = folder / "death"
         self._port = free_port()
@@ -57,7 +54,7 @@ class DyingSystem:
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
-            broker = choose_broker(self.folder, CACHE, self._broker)
+            broker = choose_broker(self.folder, CACHE, "kafka")
             broker.start()
             starting.callback(broker.stop)
             self._environment = self._variables(broker.bootstrap_servers)
@@ -68,10 +65,9 @@ class DyingSystem:
             self.key = self._key()
             starting.enter_context(self.listener).subscribe(self.settings)
             starting.callback(self._end)
-            for name in self._roles:
+            for name in ROLES:
                 self.start(name)
-            if "gateway" in self._roles:
-                self.wait_until_ready()
+            self.wait_until_ready()
             self._stack = starting.pop_all()
         return self
 
@@ -116,21 +112,20 @@ class DyingSystem:
 
     def log(self, *names: str) -> str:
         """The ends of roles' logs, for the message of a failure."""
-        files = [self.folder / f"{name}.log" for name in names or self._roles]
+        files = [self.folder / f"{name}.log" for name in names or ROLES]
         return "".join(f"\n--- {each.name}\n{each.read_text(errors='replace')[-3000:]}" for each in files)
 
     def announced(self) -> Counter[tuple[str, str]]:
         """How often listing services have been told that an asset of a product is live."""
-        found = self.written(topics.PUBLISHED.name)
+        found = self._written(topics.PUBLISHED.name)
         return Counter((each.sku, each.asset) for each in found if isinstance(each, AssetPublished))
 
     def made(self) -> Counter[str]:
         """How often each task was worked on, and not only found to be done."""
-        found = self.written(topics.COMPLETED.name, topics.REPLIES.name)
+        found = self._written(topics.COMPLETED.name, topics.REPLIES.name)
         return Counter(each.task.task_id for each in found if isinstance(each, TaskCompleted) and not each.cached)
 
-    def written(self, *names: str) -> Sequence[Event]:
-        """The events of topics, as who reads only what was committed sees them."""
+    def _written(self, *names: str) -> Sequence[Event]:
         codec = codec_of(self.settings)
         return [event_in(each, codec) for each in reading.read(self.settings, names)]
 

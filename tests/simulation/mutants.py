@@ -1,6 +1,6 @@
 """Bugs that other systems had, planted in ours: the simulation has to find every one."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from unittest.mock import patch
 
@@ -8,18 +8,15 @@ import msgspec
 from confluent_kafka import KafkaError, TopicPartition
 
 from schemas import topics
-from schemas.recipes.cookbook import Release
-from schemas.records import ChannelReleased, OpinionGiven, ReleaseContinued, ReplansContinued, ReviewRequested
+from schemas.records import ReleaseContinued, ReplansContinued, ReviewRequested
 from streams.consumer.lanes import Lanes
 from streams.consumer.letters import Outgoing
 from streams.consumer.loop import ConsumerLoop
 from streams.consumer.offsets import OffsetTracker
 from streams.consumer.reader import LaneReader
 from streams.facts import Unsent
-from streams.facts.cases import Case, Cases
-from streams.facts.opinions import Opinions
+from streams.facts.cases import Cases
 from streams.facts.outbox import Outbox
-from streams.facts.recipes import Recipes
 from streams.flow.processing import PROCESSORS, Processing
 from streams.flow.processors import campaigns, deciding
 from streams.publishing import publication
@@ -187,32 +184,6 @@ def lets_the_second_decision_count() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def keeps_a_persons_first_word() -> Iterator[None]:
-    """Whoever takes back what they said of a case is not heard."""
-    put = Opinions.put
-
-    def first(self: Opinions, event: OpinionGiven, case: Case, in_doubt: Collection[str] = ()) -> None:
-        if all(each.decided_by != event.decided_by for each in self.standing(case)):
-            put(self, event, case, in_doubt)
-
-    with patch.object(Opinions, "put", first):
-        yield
-
-
-@contextmanager
-def lets_an_older_release_count() -> Iterator[None]:
-    """A channel goes on by the rules that it was released with first."""
-    put = Recipes.put
-
-    def once(self: Recipes, event: Release) -> None:
-        if not (isinstance(event, ChannelReleased) and any(isinstance(e, ChannelReleased) for e in self.releases())):
-            put(self, event)
-
-    with patch.object(Recipes, "put", once):
-        yield
-
-
 FLOW_MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     drops_what_follows_before_it_is_sent,
     sends_nothing_of_those_before_it,
@@ -223,8 +194,6 @@ FLOW_MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     makes_a_part_again,
     asks_nobody_about_what_waits,
     lets_the_second_decision_count,
-    keeps_a_persons_first_word,
-    lets_an_older_release_count,
 ]
 MUTANTS: list[Callable[[], AbstractContextManager[None]]] = [
     commits_past_unfinished,

@@ -12,16 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from streams.connectors import signatures
-from streams.connectors.base import (
-    Hook,
-    Page,
-    Picture,
-    ProductMedia,
-    RecordShop,
-    ShopProduct,
-    is_ours,
-    media_difference,
-)
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -33,7 +24,7 @@ FIELDS = (
 ULID = re.compile(r"-[0-9A-HJKMNP-TV-Z]{26}(?=\.\w+$)")  # which its S3 storage puts behind a file's name
 
 
-class Medusa(RecordShop):
+class Medusa(Shop):
     """A Medusa shop."""
 
     TEXT: ClassVar[str] = "Medusa 2's Admin API; hooks by a subscriber of a few lines; URL https://HOST"
@@ -57,10 +48,20 @@ class Medusa(RecordShop):
         """All products, by id."""
         offset = 0
         while (found := self._listed({"limit": PAGE, "offset": offset, "order": "id"}))["products"] or not offset:
-            yield Page([self._product(each) for each in found["products"]], total=found["count"])
+            yield Page([_product(each) for each in found["products"]], total=found["count"])
             offset += len(found["products"])
             if offset >= found["count"]:
                 return
+
+    def fetch(self, source_ids: Sequence[str]) -> list[ShopProduct]:
+        """See Shop."""
+        return [_product(each) for each in self._found(source_ids)]
+
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
+        """See Shop."""
+        for media in wanted:
+            for product in self._found([media.source_id]):
+                self._show(media, product)
 
     def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
         stands = [str(each["url"]) for each in _images(product)]
@@ -92,21 +93,6 @@ class Medusa(RecordShop):
         key = unquote(urlsplit(url).path.rpartition("/")[2])
         self._ask("DELETE", f"/admin/uploads/{quote(key, safe='')}", ok=frozenset({404}))
 
-    def _product(self, product: Mapping[str, Any]) -> ShopProduct:
-        photographs = [url for url in _all(product) if not is_ours(url)]
-        photographs.sort(key=lambda url: url != product["thumbnail"])
-        variants = sorted(product["variants"] or (), key=lambda each: each["variant_rank"] or 0)
-        times = [product, *_images(product), *variants]
-        return ShopProduct(
-            source_id=product["id"],
-            sku=(variants[0]["sku"] if variants else None) or product["handle"],
-            updated_ms=max(_ms(each["updated_at"]) for each in times),
-            title=product["title"],
-            category=next((each["name"] for each in product["categories"] or ()), ""),
-            sources=tuple(photographs),
-            attributes={"material": product["material"]} if product["material"] else {},
-        )
-
     def _found(self, source_ids: Sequence[str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._listed({"id[]": list(source_ids), "limit": len(source_ids)})["products"]
         return found
@@ -137,6 +123,22 @@ def _all(product: Mapping[str, Any]) -> list[str]:
     """The addresses at a product; a thumbnail that is none of its images is one more, at the end."""
     urls = [str(each["url"]) for each in _images(product)]
     return urls if product["thumbnail"] in (None, "", *urls) else [*urls, product["thumbnail"]]
+
+
+def _product(product: Mapping[str, Any]) -> ShopProduct:
+    photographs = [url for url in _all(product) if not is_ours(url)]
+    photographs.sort(key=lambda url: url != product["thumbnail"])
+    variants = sorted(product["variants"] or (), key=lambda each: each["variant_rank"] or 0)
+    times = [product, *_images(product), *variants]
+    return ShopProduct(
+        source_id=product["id"],
+        sku=(variants[0]["sku"] if variants else None) or product["handle"],
+        updated_ms=max(_ms(each["updated_at"]) for each in times),
+        title=product["title"],
+        category=next((each["name"] for each in product["categories"] or ()), ""),
+        sources=tuple(photographs),
+        attributes={"material": product["material"]} if product["material"] else {},
+    )
 
 
 def _ms(moment: str) -> int:

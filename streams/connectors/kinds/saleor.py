@@ -17,16 +17,7 @@ import msgspec
 
 from schemas.decoding import prepare
 from streams.connectors import signatures
-from streams.connectors.base import (
-    Hook,
-    Page,
-    Picture,
-    ProductMedia,
-    RecordShop,
-    ShopProduct,
-    is_ours,
-    media_difference,
-)
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -67,7 +58,7 @@ class _Keys(msgspec.Struct, frozen=True):
 prepare(_Key, _Keys)
 
 
-class Saleor(RecordShop):
+class Saleor(Shop):
     """A Saleor shop."""
 
     TEXT: ClassVar[str] = "Saleor's GraphQL API and webhooks; URL https://HOST/graphql/"
@@ -112,6 +103,16 @@ class Saleor(RecordShop):
             if not found["pageInfo"]["hasNextPage"]:
                 return
             after = found["pageInfo"]["endCursor"]
+
+    def fetch(self, source_ids: Sequence[str]) -> list[ShopProduct]:
+        """See Shop."""
+        return [self._product(each) for each in self._found(source_ids)]
+
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
+        """See Shop."""
+        for media in wanted:
+            for product in self._found([media.source_id]):
+                self._show(media, product)
 
     def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
         difference = media_difference(media.pictures, [(each["id"], each["url"]) for each in product["media"]])

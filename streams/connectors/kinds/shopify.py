@@ -9,16 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from streams.connectors import signatures
-from streams.connectors.base import (
-    Hook,
-    Page,
-    Picture,
-    ProductMedia,
-    RecordShop,
-    ShopProduct,
-    is_ours,
-    media_difference,
-)
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -46,7 +37,7 @@ SET = """mutation ($input: ProductSetInput!) { productSet(input: $input, synchro
 DELETE = "mutation ($ids: [ID!]!) { fileDelete(fileIds: $ids) { deletedFileIds userErrors { field message } } }"
 
 
-class Shopify(RecordShop):
+class Shopify(Shop):
     """A Shopify shop."""
 
     TEXT: ClassVar[str] = "Shopify's Admin API and webhooks; URL https://NAME.myshopify.com"
@@ -76,13 +67,23 @@ class Shopify(RecordShop):
         after, newest_ms, query = None, 0, f"updated_at:>='{since}'" if since else None
         while True:
             found = self._ask(LIST, {"first": PAGE, "after": after, "query": query})
-            products = [self._product(each) for each in found["products"]["nodes"]]
+            products = [_product(each) for each in found["products"]["nodes"]]
             newest_ms = max([newest_ms, *(each.updated_ms for each in products)])
             cursor = _iso(newest_ms - OVERLAP_MS) if newest_ms else since or ""
             yield Page(products, cursor, found["productsCount"]["count"])
             if not found["products"]["pageInfo"]["hasNextPage"]:
                 return
             after = found["products"]["pageInfo"]["endCursor"]
+
+    def fetch(self, source_ids: Sequence[str]) -> list[ShopProduct]:
+        """See Shop."""
+        return [_product(each) for each in self._found(source_ids)]
+
+    def show(self, wanted: Sequence[ProductMedia]) -> None:
+        """See Shop."""
+        for media in wanted:
+            for product in self._found([media.source_id]):
+                self._show(media, product)
 
     def _show(self, wanted: ProductMedia, product: Mapping[str, Any]) -> None:
         media = product["media"]["nodes"]
@@ -122,19 +123,6 @@ class Shopify(RecordShop):
             "contentType": "IMAGE",
         }  # fmt: skip
 
-    def _product(self, product: Mapping[str, Any]) -> ShopProduct:
-        images = [url for each in product["media"]["nodes"] if (url := _url(each)) and not is_ours(url)]
-        variants = product["variants"]["nodes"]
-        return ShopProduct(
-            source_id=product["id"],
-            sku=(variants[0]["sku"] if variants else None) or product["handle"],
-            updated_ms=_ms(product["updatedAt"]),
-            title=product["title"],
-            category=product["productType"],
-            sources=tuple(images),
-            attributes={"brand": product["vendor"]} if product["vendor"] else {},
-        )
-
     def _found(self, source_ids: Sequence[str]) -> list[dict[str, Any]]:
         return [each for each in self._ask(FETCH, {"ids": list(source_ids)})["nodes"] if each]
 
@@ -149,6 +137,20 @@ class Shopify(RecordShop):
             wrong = payload["userErrors"][0]
             raise Refused("shop_refuses", wrong["message"], field=".".join(map(str, wrong["field"] or ())))
         return payload
+
+
+def _product(product: Mapping[str, Any]) -> ShopProduct:
+    images = [url for each in product["media"]["nodes"] if (url := _url(each)) and not is_ours(url)]
+    variants = product["variants"]["nodes"]
+    return ShopProduct(
+        source_id=product["id"],
+        sku=(variants[0]["sku"] if variants else None) or product["handle"],
+        updated_ms=_ms(product["updatedAt"]),
+        title=product["title"],
+        category=product["productType"],
+        sources=tuple(images),
+        attributes={"brand": product["vendor"]} if product["vendor"] else {},
+    )
 
 
 def _url(media: Mapping[str, Any]) -> str:

@@ -11,16 +11,7 @@ from typing import Any, ClassVar
 import structlog
 
 from streams.connectors import signatures
-from streams.connectors.base import (
-    Hook,
-    Page,
-    Picture,
-    ProductMedia,
-    RecordShop,
-    ShopProduct,
-    is_ours,
-    media_difference,
-)
+from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -46,7 +37,7 @@ DELETE = "mutation ($ids: [ID!]!) { deleteAssets(input: {assetIds: $ids, force: 
 log = structlog.get_logger()
 
 
-class Vendure(RecordShop):
+class Vendure(Shop):
     """A Vendure shop."""
 
     TEXT: ClassVar[str] = "Vendure's Admin API; hooks by a plugin of a few lines"
@@ -74,12 +65,18 @@ class Vendure(RecordShop):
         while skip < total:
             found = self._ask(LIST, {"options": {"take": PAGE, "skip": skip, "sort": {"id": "ASC"}}})["products"]
             skip, total = skip + PAGE, found["totalItems"]
-            yield Page([self._product(each) for each in found["items"]], total=total)
+            yield Page([_product(each) for each in found["items"]], total=total)
+
+    def fetch(self, source_ids: Sequence[str]) -> list[ShopProduct]:
+        """See Shop."""
+        return [_product(each) for each in self._found(source_ids)]
 
     def show(self, wanted: Sequence[ProductMedia]) -> None:
-        """See Shop. What stood there is deleted, for the files are ours."""
-        super().show(wanted)
-        self._delete([asset for media in wanted for name in media.gone for asset in self._named(name)])
+        """See Shop."""
+        for media in wanted:
+            for product in self._found([media.source_id]):
+                self._show(media, product)
+            self._delete([asset for name in media.gone for asset in self._named(name)])
 
     def _show(self, media: ProductMedia, product: Mapping[str, Any]) -> None:
         difference = media_difference(media.pictures, [(each["id"], each["name"]) for each in product["assets"]])
@@ -119,21 +116,6 @@ class Vendure(RecordShop):
         if answer["result"] != "DELETED":
             log.info("assets stay", connector=self.connector.connector, reason=answer["message"])
 
-    def _product(self, product: Mapping[str, Any]) -> ShopProduct:
-        photographs = [each for each in product["assets"] if not is_ours(each["name"])]
-        featured = (product["featuredAsset"] or {}).get("id")
-        photographs.sort(key=lambda each: each["id"] != featured)
-        variants = product["variantList"]["items"]
-        times = [product, *product["translations"], *photographs, *variants]
-        return ShopProduct(
-            source_id=str(product["id"]),
-            sku=variants[0]["sku"] if variants else product["slug"],
-            updated_ms=max(_ms(each["updatedAt"]) for each in times),
-            title=product["name"],
-            sources=tuple(each["source"] for each in photographs),
-            attributes={each["facet"]["code"]: each["name"] for each in product["facetValues"]},
-        )
-
     def _found(self, source_ids: Sequence[str]) -> list[dict[str, Any]]:
         options = {"filter": {"id": {"in": list(source_ids)}}, "take": len(source_ids)}
         found: list[dict[str, Any]] = self._ask(LIST, {"options": options})["products"]["items"]
@@ -154,6 +136,22 @@ class Vendure(RecordShop):
                 "shop_refuses", "the login is refused, or gives no token (tokenMethod: bearer)", field="username"
             )
         return {"Authorization": f"Bearer {token}"}
+
+
+def _product(product: Mapping[str, Any]) -> ShopProduct:
+    photographs = [each for each in product["assets"] if not is_ours(each["name"])]
+    featured = (product["featuredAsset"] or {}).get("id")
+    photographs.sort(key=lambda each: each["id"] != featured)
+    variants = product["variantList"]["items"]
+    times = [product, *product["translations"], *photographs, *variants]
+    return ShopProduct(
+        source_id=str(product["id"]),
+        sku=variants[0]["sku"] if variants else product["slug"],
+        updated_ms=max(_ms(each["updatedAt"]) for each in times),
+        title=product["name"],
+        sources=tuple(each["source"] for each in photographs),
+        attributes={each["facet"]["code"]: each["name"] for each in product["facetValues"]},
+    )
 
 
 def _ms(moment: str) -> int:

@@ -65,7 +65,7 @@ function show(made, seconds) {
   at("download").setAttribute("download", made.name);
   const { operation, channel } = Object.fromEntries(new FormData(order));
   if (at("keep")) at("keep").href = `${at("keep").dataset.at}?operation=${encodeURIComponent(operation)}&channel=${encodeURIComponent(channel)}`;
-  if (at("keep")) at("keep").hidden = /^(cutout|upscale|recipe:.*)$/.test(operation); // which no channel gets by itself, or is one
+  if (at("keep")) at("keep").hidden = operation === "cutout" || operation === "upscale"; // which no channel gets by itself
   const words = { pass: "passes all that was measured", review: "a person would look", fail: "does not pass" };
   at("verdict").className = `chip ${made.outcome ?? ""}`;
   at("verdict").textContent = words[made.outcome] ?? "made";
