@@ -42,7 +42,7 @@ class Sample:
             opened.thumbnail((SAMPLE_PX, SAMPLE_PX))
             canvas = np.asarray(opened.convert("RGB"))
         try:
-            styled = style(canvas, np.zeros(canvas.shape[:2], np.uint8), self.brand).canvas.copy()
+            styled = style(canvas, np.zeros(canvas.shape[:2], np.uint8), self.brand).canvas.astype(np.uint8)
         except BadBrand as error:
             raise Refused.because(error) from error
         middle = canvas.shape[1] // 2

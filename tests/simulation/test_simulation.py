@@ -85,7 +85,7 @@ def test_a_bug_planted_in_the_flow_is_found(mutant: Callable[[], AbstractContext
 
 
 def test_a_seed_of_the_flow_is_one_sequence_of_events() -> None:
-    first, again = flow_running.run(7), flow_running.run(7)
+    first, again = flow_running.run(5), flow_running.run(5)
     assert [record.value for record in first.on(topics.PUBLISH.name)] == [
         record.value for record in again.on(topics.PUBLISH.name)
     ]
