@@ -1,4 +1,4 @@
-"""The client's generated half, records and calls, from the API's description: see streams.api.openapi.main.
+"""The client's generated half, records and calls, from the API's description: see streams.api.generate.
 
 What is no JSON is left out: pictures, events and batches.
 """
@@ -21,7 +21,7 @@ PAGED = "cursor"  # which Client.pages asks for
 HEADERS: dict[str, Any] = {"If-Match": {"type": "integer"}}  # versions, which callers have as numbers
 SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 WIDTH = 110
-GENERATED = "Generated from schemas/openapi.json by `python -m streams.api.openapi`; not to be edited."
+GENERATED = "Generated from schemas/openapi.json by `python -m streams.api.generate`; not to be edited."
 Schema = Mapping[str, Any]
 
 

@@ -1,10 +1,9 @@
 """The API's description, OpenAPI 3.1: generated from the routes, and kept in schemas/openapi.json.
 
-`python -m streams.api.openapi` writes it anew.
+`python -m streams.api.generate` writes it anew.
 """
 
 import html
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -154,20 +153,3 @@ def broken(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     if before["info"]["version"].split(".")[0] != after["info"]["version"].split(".")[0]:
         return []
     return [each for each in breaking(before, after) if each not in CORRECTED]
-
-
-def main() -> None:
-    """Writes both descriptions, and of the client what is generated; nothing where clients would trip over it."""
-    from streams.api import app, asyncapi, client_files
-
-    made = app.document()
-    if FILE.exists() and (found := broken(msgspec.json.decode(FILE.read_bytes()), made)):
-        sys.exit("\n".join(["this would break clients of the API:", *found]))
-    FILE.write_bytes(encoded(made))
-    asyncapi.FILE.write_bytes(encoded(asyncapi.document()))
-    for file, text in client_files.files(made).items():
-        file.write_text(text)
-
-
-if __name__ == "__main__":
-    main()

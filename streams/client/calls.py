@@ -1,6 +1,6 @@
 """What can be asked of the API.
 
-Generated from schemas/openapi.json by `python -m streams.api.openapi`; not to be edited.
+Generated from schemas/openapi.json by `python -m streams.api.generate`; not to be edited.
 """
 
 from collections.abc import Mapping, Sequence

@@ -27,10 +27,10 @@ def made() -> dict[str, Any]:
 
 
 def test_the_descriptions_are_those_that_are_kept(made: dict[str, Any]) -> None:
-    assert openapi.encoded(made) == openapi.FILE.read_bytes(), "python -m streams.api.openapi"
-    assert openapi.encoded(asyncapi.document()) == asyncapi.FILE.read_bytes(), "python -m streams.api.openapi"
+    assert openapi.encoded(made) == openapi.FILE.read_bytes(), "python -m streams.api.generate"
+    assert openapi.encoded(asyncapi.document()) == asyncapi.FILE.read_bytes(), "python -m streams.api.generate"
     for file, text in client_files.files(made).items():
-        assert text == file.read_text(), "python -m streams.api.openapi"
+        assert text == file.read_text(), "python -m streams.api.generate"
 
 
 def test_the_description_is_valid_openapi(made: dict[str, Any]) -> None:
