@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -100,3 +100,14 @@ def one_reader() -> Iterator[None]:
 
         patch.setattr(studio, "open_reader", shared)
         yield
+
+
+@pytest.fixture
+def reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever renders here finds nothing written in a picture: where no text is the matter, looking is most of it."""
+    from gpu_workers.local import studio
+    from gpu_workers.reading.reader import Reader
+    from gpu_workers.reading.recognising import Recognised
+
+    nothing = Reader(lambda _rgb: [], lambda _line: Recognised("", 0.0), "finds nothing")
+    monkeypatch.setattr(studio, "open_reader", lambda *_: nullcontext(nothing))
