@@ -3,6 +3,9 @@
 import gc
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
 
 import pytest
 import structlog
@@ -19,11 +22,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def plain_logs() -> None:
+    """Logs as structlog has them, with plain traces: a trace that shows every variable takes a second, or some."""
+    _log_plainly()
+
+
 @pytest.fixture(autouse=True)
 def process_as_it_was() -> Iterator[None]:
     """What a command sets for its whole process ends with the test that ran it."""
     yield
+    _log_plainly()
+
+
+def _log_plainly() -> None:
     structlog.reset_defaults()
+    *before, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*before, plain])
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -67,3 +83,31 @@ def tables_from_one_script() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "make", copied)
         yield
+
+
+@pytest.fixture(scope="session")
+def one_reader() -> Iterator[None]:
+    """Whoever renders here reads with networks that are opened once: opening those five takes some four seconds."""
+    from gpu_workers.local import studio
+
+    with ExitStack() as open_ones, pytest.MonkeyPatch.context() as patch:
+        opening = studio.open_reader
+        opened = cache(lambda folder, preference: open_ones.enter_context(opening(folder, preference)))
+
+        @contextmanager
+        def shared(folder: Path, preference: str) -> Iterator[object]:
+            yield opened(folder, preference)
+
+        patch.setattr(studio, "open_reader", shared)
+        yield
+
+
+@pytest.fixture
+def reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever renders here finds nothing written in a picture: where no text is the matter, looking is most of it."""
+    from gpu_workers.local import studio
+    from gpu_workers.reading.reader import Reader
+    from gpu_workers.reading.recognising import Recognised
+
+    nothing = Reader(lambda _rgb: [], lambda _line: Recognised("", 0.0), "finds nothing")
+    monkeypatch.setattr(studio, "open_reader", lambda *_: nullcontext(nothing))

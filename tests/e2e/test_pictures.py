@@ -19,7 +19,7 @@ from PIL import Image
 from tests.e2e.asking import made, photo_of, post, wait_until_ready
 from tests.e2e.system import System, running
 
-pytestmark = pytest.mark.long  # of the same in a system that nobody kills: test_gateway
+pytestmark = pytest.mark.long  # of the same in a system that nobody kills: test_system
 SOON_S = 300
 
 

@@ -1,15 +1,26 @@
-"""End to end: the commands against a running system, on the in-memory broker + SQLite + folder, and on real servers."""
+"""End to end: the commands and the API against a running system, in memory + SQLite + a folder, and on real servers.
+
+The API's README has a quick start, which works as it stands there.
+"""
 
 import io
 import json
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from urllib.request import urlopen
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.e2e.system import System, draw_product, running, upsert
+from tests.e2e.asking import api, made, photo_of, wait_until_ready
+from tests.e2e.system import ROOT, System, draw_product, running, upsert
 
+PHOTOGRAPHS = ROOT / "loadtest" / "rendering" / "catalogue" / "photographs"
 FLAVOURS = ("memory", pytest.param("real", marks=pytest.mark.long))
 
 
@@ -18,7 +29,8 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp(request.param)
     for sku, colour in {"JAR": (170, 90, 60), "POT": (70, 110, 160), "CAN": (120, 140, 60)}.items():
         draw_product(folder / f"{sku}.png", colour)
-    with running(folder, _environment(request)) as started:
+    roots = {"PACKSHOT_SOURCE_FILE_ROOTS": f"{folder},{PHOTOGRAPHS}"}
+    with running(folder, roots | _environment(request)) as started:
         yield started
 
 
@@ -52,7 +64,7 @@ def test_a_product_goes_all_the_way(system: System) -> None:
     assert [e["assets"] for e in events if e["type"] == "ProductPublished"] == [["amazon-1", "instagram-1", "web-1"]]
     amazon = next(e for e in events if e.get("asset") == "amazon-1")
     for rendition in [amazon["file"], *amazon["renditions"]]:
-        with urlopen(rendition["url"], timeout=10) as answer:
+        with urllib.request.urlopen(rendition["url"], timeout=10) as answer:
             picture = Image.open(io.BytesIO(answer.read()))
             assert picture.size == (rendition["width_px"], rendition["height_px"])
     assert {r["media_type"] for r in amazon["renditions"]} == {"image/jpeg", "image/webp", "image/avif"}
@@ -125,7 +137,7 @@ def test_a_delete_takes_everything_away(system: System) -> None:
     retracted = [e["asset"] for e in system.published() if e["type"] == "AssetRetracted" and e["sku"] == "CAN"]
     assert sorted(retracted) == ["amazon-1", "web-1"]
     with pytest.raises(OSError, match="404"):
-        urlopen(url, timeout=10)
+        urllib.request.urlopen(url, timeout=10)
     assert system.json("status", "CAN")["assets"] == []
 
 
@@ -179,3 +191,55 @@ def test_check_finds_everything_in_order(system: System) -> None:
         "engine",
     }
     assert [each for each in findings if not each["ok"]] == []
+
+
+def test_the_quick_start_works_as_it_stands(system: System) -> None:
+    (script,) = re.findall(r"```sh\n(.*?)```", (ROOT / "streams" / "api" / "README.md").read_text(), re.DOTALL)
+    wait_until_ready(system)
+    path = f"{Path(sys.executable).parent}:{system.environment['PATH']}"
+    around = {**system.environment, "API": api(system), "PATH": path}
+    shell = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(shell, env=around, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:] + system.log()
+    view = json.loads(done.stdout[done.stdout.index('{"tenant"') :])
+    states = {each["asset"]: each["state"] for each in view["assets"]}
+    assert states.keys() == {"amazon-1", "web-1"}
+    assert set(states.values()) <= {"published", "review"}
+    for each in view["assets"]:
+        if each["state"] == "published":
+            assert each["disclosure"]["models"]
+            with urllib.request.urlopen(each["url"], timeout=30) as answer:
+                assert answer.status == 200
+
+
+def test_what_lies_elsewhere_on_the_machine_is_nobodys_source(system: System) -> None:
+    wait_until_ready(system)
+    key = system.json("keys", "create", "other", "--tenant", "other")["key"]
+    body = {"sources": [{"uri": "file:///etc/hostname"}], "channels": ["web"]}
+    answer = call(f"{api(system)}/v1/products/X", key, body)
+    assert answer["code"] == "source_not_allowed"
+    (known,) = [each for each in system.json("keys", "list") if each["name"] == "other"]
+    assert "digest" not in known
+    system.run("keys", "revoke", known["key_id"])
+    assert call(f"{api(system)}/v1/products/X", key, {})["code"] == "key_unknown"
+
+
+def test_a_cutout_and_a_packshot_come_back_to_who_asked(system: System, tmp_path: Path) -> None:
+    wait_until_ready(system)
+    key = system.json("keys", "create", "pictures", "--tenant", "demo")["key"]
+    photo = photo_of(tmp_path, 60)
+    headers, body = made(system, key, "/v1/cutouts", photo)
+    assert (headers["Content-Type"], Image.open(io.BytesIO(body)).mode) == ("image/png", "RGBA")
+    _, view = made(system, key, "/v1/packshots?channel=amazon", photo, "application/json")
+    assert json.loads(view)["verdict"]["rules"]
+    assert json.loads(view)["measures"]["background_exact_share"] > 0.9
+
+
+def call(url: str, key: str, body: object) -> Any:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="PUT")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return json.load(error)

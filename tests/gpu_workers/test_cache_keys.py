@@ -3,6 +3,7 @@
 import ast
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +35,12 @@ LOADS_BY_NAME = {
     "gpu_workers.engines.tensorrt_batch": "TensorRT and CUDA",
     "gpu_workers.engines.tensorrt_plan": "TensorRT and CUDA",
 }
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What came of parsing, by digests of the source: of a copy only what was changed is parsed again."""
+    return tmp_path_factory.mktemp("parsed") / "code.json"
 
 
 @pytest.fixture
@@ -70,11 +77,11 @@ def keys(source: Code) -> dict[str, str]:
     ],
 )
 def test_a_default_a_resampler_or_a_measure_changes_the_key(
-    copy: Path, file: str, old: str, new: str, touched: set[str]
+    copy: Path, parsed: Path, file: str, old: str, new: str, touched: set[str]
 ) -> None:
     before = keys(code.installed())
     edited(copy, file, old, new)
-    after = keys(Code(copy))
+    after = keys(Code(copy, parsed))
     assert touched <= {operation for operation in before if before[operation] != after[operation]}
 
 
@@ -88,15 +95,15 @@ def test_a_default_a_resampler_or_a_measure_changes_the_key(
     ],
     ids=["docstring", "comment", "log line", "pool"],
 )
-def test_what_makes_no_pixels_leaves_it(copy: Path, file: str, old: str, new: str) -> None:
+def test_what_makes_no_pixels_leaves_it(copy: Path, parsed: Path, file: str, old: str, new: str) -> None:
     edited(copy, file, old, new)
-    assert keys(Code(copy)) == keys(code.installed())
+    assert keys(Code(copy, parsed)) == keys(code.installed())
 
 
-def test_a_new_operation_leaves_the_others_keys(copy: Path) -> None:
+def test_a_new_operation_leaves_the_others_keys(copy: Path, parsed: Path) -> None:
     for package in ("schemas/operations", "gpu_workers/operations"):
         (copy / package / "engrave.py").write_text("DEPTH_MM = 1\n")
-    assert keys(Code(copy)) == keys(code.installed())
+    assert keys(Code(copy, parsed)) == keys(code.installed())
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -106,6 +113,7 @@ def test_no_module_of_ours_is_loaded_out_of_sight(operation: str) -> None:
     assert loading <= LOADS_BY_NAME.keys()
 
 
+@cache
 def _loads_by_name(path: Path) -> bool:
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     names = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(ast.parse(file.read_text()))}

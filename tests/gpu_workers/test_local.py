@@ -28,6 +28,8 @@ from tests.e2e.system import draw_product
 from tests.gpu_workers.local_pictures import PICTURES, RED, opened, photograph
 from tests.memory_store import MemoryStore
 
+pytestmark = pytest.mark.usefixtures("one_reader")
+
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:

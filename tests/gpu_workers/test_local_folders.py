@@ -26,6 +26,8 @@ from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from tests.gpu_workers.local_pictures import PICTURES, opened, photograph
 
+pytestmark = pytest.mark.usefixtures("reads_nothing")
+
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:

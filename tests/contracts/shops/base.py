@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from graphql import build_schema, graphql_sync
+from graphql import GraphQLSchema, build_schema, graphql_sync
 
 from streams.facts import Connector
 
@@ -140,7 +141,7 @@ class GraphQL:
     """A GraphQL API by its schema: what does not fit it is an error, as in the shop itself."""
 
     def __init__(self, schema: str, root: Mapping[str, Any]) -> None:
-        self._schema = build_schema(schema)
+        self._schema = _built(schema)
         self._root = root
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -148,6 +149,12 @@ class GraphQL:
         view = json.loads(body) if headers["content-type"].startswith("application/json") else _uploaded(headers, body)
         done = graphql_sync(self._schema, view["query"], dict(self._root), variable_values=view.get("variables"))
         return json.dumps(done.formatted).encode()
+
+
+@cache
+def _built(schema: str) -> GraphQLSchema:
+    """A shop's schema, ready to hold questions and answers to it; making it of its text takes half a second."""
+    return build_schema(schema)
 
 
 def parts(headers: Mapping[str, str], body: bytes) -> dict[str, tuple[str | None, bytes]]:
