@@ -124,11 +124,11 @@ assert [blob.role for blob in result.outputs] == ["stamp"]
 
 @pytest.fixture(scope="module")
 def plugged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our code as it is, and two files."""
+    """Our code as it is, with what was compiled of it, and two files. What is compiled anew replaces a link."""
     root = tmp_path_factory.mktemp("plugged")
     for package in ("schemas", "gpu_workers", "streams", "tests"):
         for file in (ROOT / package).rglob("*"):
-            if file.is_file() and "__pycache__" not in file.parts:
+            if file.is_file():
                 target = root / file.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.symlink_to(file)
@@ -139,7 +139,7 @@ def plugged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ran(root: Path, arguments: Sequence[str], given: str = "") -> str:
     """What Python says with the plugged code and these arguments."""
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root)}
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=root, env=environment, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +20,7 @@ from gpu_workers.operations.base import Composed, ComposeRequest, File, Library,
 from gpu_workers.operations.packshot.measures import measure_restyled
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
+from schemas.channels import Size
 from schemas.errors import InputError
 from streams.flow.processors.judging import judge
 from tests.gpu_workers.products import mug
@@ -38,8 +40,9 @@ def cutout(metadata: Metadata | None = None) -> Picture:
 
 
 def request(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> ComposeRequest:
-    """A picture for the channel."""
-    return ComposeRequest(channels.load(channel), parameters or {}, library=LIBRARY)
+    """A picture for the channel, of 1000 px: what is looked at here is the same on its whole canvas."""
+    rules = msgspec.structs.replace(channels.load(channel), canvas=Size(1000, 1000))
+    return ComposeRequest(rules, parameters or {}, library=LIBRARY)
 
 
 def on_the_way(channel: str = "shopify", parameters: Mapping[str, str] | None = None) -> ComposeRequest:
@@ -104,7 +107,8 @@ def test_an_enlarged_cutout_goes_on_to_a_packshot_with_all_that_it_knew() -> Non
     (large,) = (read(file) for file in packshot.files)
     assert large.pixels.shape == (1600, 1920, 4)
     assert large.metadata == Metadata("algorithmicallyEnhanced", (0.6, 0.6, 0.6))
-    alone, enlarged = (compose("packshot", [each], request()) for each in (known, large))
+    whole = replace(request(), channel=channels.load("shopify"))
+    alone, enlarged = (compose("packshot", [each], whole) for each in (known, large))
     assert enlarged.measures["width_px"] > alone.measures["width_px"]
 
 

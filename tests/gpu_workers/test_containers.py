@@ -19,6 +19,7 @@ from tests.gpu_workers.mangled_pictures import COUNT, KINDS
 from tests.gpu_workers.test_decoding import blocks, written
 from tests.gpu_workers.tiff_files import Page, tiff
 
+SHORT = 25  # how many damaged files of a kind `make test` takes; `make test-long` takes the others
 REDUCED, SUBFILE_TYPE, EXTRA_SAMPLES, PHOTOMETRIC = 1, 254, 338, 262
 
 
@@ -186,7 +187,7 @@ def test_an_empty_run_length_bitmap_is_an_answer() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("first", "count"), [(0, 100), pytest.param(100, COUNT - 100, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("first", "count"), [(0, SHORT), pytest.param(SHORT, COUNT - SHORT, marks=pytest.mark.long)])
 def test_whatever_is_damaged_is_an_answer(kind: str, first: int, count: int) -> None:
     """In a process of its own, so that one that crashes or hangs is told with the number of the file that did it."""
     run = subprocess.run(

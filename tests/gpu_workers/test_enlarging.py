@@ -161,6 +161,7 @@ def installed(tmp_path: Path) -> Iterator[Settings]:
     database.close()
 
 
+@pytest.mark.usefixtures("reads_nothing")
 def test_a_file_is_rendered_with_the_network_that_the_settings_name(installed: Settings, tmp_path: Path) -> None:
     Image.fromarray(photograph(300, 260)).save(tmp_path / "in.png")
     files = []

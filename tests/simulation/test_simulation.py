@@ -22,20 +22,20 @@ from tests.simulation.mutants import FLOW_MUTANTS, MUTANTS, holds_a_part_against
 from tests.simulation.process import Kind
 from tests.simulation.world import PROCESSES, World
 
-SEEDS, SEEDS_LONG = 100, 300  # so many in `make test`, and in all with `make test-long`
-FLOW_SEEDS, FLOW_SEEDS_LONG = 50, 100
+SEEDS, SEEDS_LONG = 50, 300  # so many in `make test`, and in all with `make test-long`
+FLOW_SEEDS, FLOW_SEEDS_LONG = 10, 100
 SEEDS_OF_A_TEST = 50
+FLOW_SEEDS_OF_A_TEST = 10
 SEEDS_OF_A_MUTANT = 100
 FOUND_LATE = {holds_a_part_against_a_release}  # after some 10 s of seeds
 FOUND = (Violation, Unbalanced, Stalled)
 PROCESS = st.integers(0, PROCESSES - 1)
 
 
-def _firsts(short: int, whole: int) -> list[object]:
+def _firsts(short: int, whole: int, of_a_test: int) -> list[object]:
     """The first seed of each test; those from `short` on are of the long course."""
     return [
-        pytest.param(first, marks=[pytest.mark.long] if first >= short else [])
-        for first in range(0, whole, SEEDS_OF_A_TEST)
+        pytest.param(first, marks=[pytest.mark.long] if first >= short else []) for first in range(0, whole, of_a_test)
     ]
 
 
@@ -56,7 +56,7 @@ def _run_all(seeds: Iterable[int], run: Callable[[int], object] = scenario.run) 
             raise
 
 
-@pytest.mark.parametrize("first", _firsts(SEEDS, SEEDS_LONG))
+@pytest.mark.parametrize("first", _firsts(SEEDS, SEEDS_LONG, SEEDS_OF_A_TEST))
 def test_everything_holds_whatever_happens(first: int) -> None:
     given = os.environ.get("SEED")
     _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST))
@@ -69,10 +69,10 @@ def test_a_planted_bug_is_found(mutant: Callable[[], AbstractContextManager[None
         _run_all(range(SEEDS_OF_A_MUTANT))
 
 
-@pytest.mark.parametrize("first", _firsts(FLOW_SEEDS, FLOW_SEEDS_LONG))
+@pytest.mark.parametrize("first", _firsts(FLOW_SEEDS, FLOW_SEEDS_LONG, FLOW_SEEDS_OF_A_TEST))
 def test_facts_and_what_follows_from_them_hold_whatever_happens(first: int) -> None:
     given = os.environ.get("SEED")
-    _run_all([int(given)] if given else range(first, first + SEEDS_OF_A_TEST), flow_running.run)
+    _run_all([int(given)] if given else range(first, first + FLOW_SEEDS_OF_A_TEST), flow_running.run)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from streams.runtime.settings import Settings
 from streams.services.preview import Wanted, preview
 from tests.e2e.system import draw_product, upsert
 
+pytestmark = pytest.mark.usefixtures("reads_nothing")
 RECIPE = """\
 name: spring
 version: 1

@@ -15,7 +15,7 @@ from tests.streams.installation import Installation
 from tests.streams.installation_findings import findings
 
 SEEDS = (*range(20), 28)  # the last one has a campaign cancelled before its tasks are worked on
-SHORT = 4  # how many of the seeds `make test` takes
+SHORT = 2  # how many of the seeds `make test` takes
 ACTS = 14
 
 

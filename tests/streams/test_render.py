@@ -18,6 +18,7 @@ from streams.services.local_render import Wanted, is_folder, render_one
 from tests.e2e.system import draw_product
 
 SMALL = ["--channel", "shopify", "--set", "outputSize=900x900"]
+pytestmark = pytest.mark.usefixtures("reads_nothing")
 
 
 @pytest.fixture
