@@ -73,7 +73,7 @@ def flat() -> Picture:
 def made(operation: str, source: Picture, *, is_asset: bool, **more: str) -> Composed:
     """What comes of a cut-out; a style and a label have the packshot's picture before them."""
     rules = channels.load("web" if operation == "transparent" else "shopify")
-    rules = msgspec.structs.replace(rules, canvas=Size(500, 500), smallest=Size(300, 300), formats=("png",))
+    rules = msgspec.structs.replace(rules, canvas=Size(640, 640), smallest=Size(300, 300), formats=("png",))
     inputs = [source]
     if operation in ("label", "style"):
         packshot = compose("packshot", inputs, ComposeRequest(rules, {"background.color": "#C8B090"}, "", False, True))
