@@ -1,5 +1,5 @@
 """Moiré: a pattern in a picture that its source has not, as a weave finer than the pixels leaves when it is made
-smaller without a filter. It is one wave over many pixels, where noise and JPEG's losses are many waves in all directions.
+smaller without a filter. It is one wave over many pixels; noise and JPEG's losses are many, in all directions.
 """
 
 import numpy as np
