@@ -22,7 +22,7 @@ from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.sources.decoding import Picture
 from schemas import channels
 from schemas.policies import joined, parse
-from schemas.records import CatalogChanged, ModelAdded
+from schemas.records import CatalogChanged, ModelAdded, Source
 from streams.blobs import Blobs
 from streams.flow.gates import policy
 from streams.flow.processors import policing
@@ -142,7 +142,7 @@ def test_a_rule_goes_by_a_class_that_the_network_sees(
 ) -> None:
     made, amazon = cut(tmp_path, colour), channels.load("amazon")
     measures = {f"cutout.{name}": value for name, value in made.measures.items()}
-    product = CatalogChanged(tenant="acme", sku="A", version=1, sources=[], channels=["amazon"])
+    product = CatalogChanged(tenant="acme", sku="A", version=1, sources=[Source(uri="file:///a")], channels=["amazon"])
     rules = joined({"shown": parse(RULES)})
     (check,) = policing.checks_of_pictures(product, amazon, rules, measures)
     assert (check.name, check.outcome, check.rule) == ("cutout.picture_class_flag", outcome, "shown@2026-12/flags")
