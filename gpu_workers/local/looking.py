@@ -1,5 +1,6 @@
 """A picture as a shop shows it today, looked at: its file, its measures, and what of people and words shows in it."""
 
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def look(studio: Studio, data: bytes, sha256: str, name: str) -> Seen:
 
 
 def _mean(rgb: NDArray[np.uint8]) -> tuple[int, int, int]:
-    red, green, blue = (round(float(value)) for value in rgb.mean(axis=(0, 1)))
+    red, green, blue = (round(value) for value in cv2.mean(rgb)[:3])
     return red, green, blue
 
 
@@ -66,9 +67,12 @@ def _on_white(picture: Picture) -> tuple[NDArray[np.uint8], Plane | None]:
     pixels = eight_bit(picture.pixels)
     if pixels.shape[2] == 3:
         return pixels, None
-    alpha = np.asarray(pixels[..., 3:] / np.float32(255), np.float32)
-    shown = pixels[..., :3] * alpha + 255 * (1 - alpha)
-    return np.asarray(np.rint(shown), np.uint8), alpha[..., 0]
+    alpha = np.asarray(pixels[..., 3] / np.float32(255), np.float32)
+    shown, mixed = pixels[..., :3].copy(), (pixels[..., 3] > 0) & (pixels[..., 3] < 255)  # the rest is one or the other
+    shown[pixels[..., 3] == 0] = 255
+    share = alpha[mixed][:, None]
+    shown[mixed] = np.rint(shown[mixed] * share + 255 * (1 - share))
+    return shown, alpha
 
 
 prepare(Seen)

@@ -1,4 +1,7 @@
-"""A picture into what a network takes, and its answer into a mask or a doubt, as the manifest says."""
+"""A picture into what a network takes, and its answer into a mask or what it saw, as the manifest says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -32,12 +35,26 @@ def mask_of(answer: Plane, of: Output) -> Plane:
     return np.clip(mask, 0, 1).astype(np.float32, copy=False)
 
 
-def doubt_of(answer: Plane, of: Output) -> float:
-    """How likely (0..1) a photograph is of one of the doubtful classes, in a network's answer (classes,)."""
-    scores = np.asarray(answer, np.float64).reshape(of.shape[-1])
+@dataclass(frozen=True)
+class Seen:
+    """What a network saw in a photograph, each 0..1: how likely it is of one of the doubtful classes, None where the
+    manifest names none, and the scores of those that have a name."""
+
+    doubt: float | None
+    classes: Mapping[str, float]
+
+
+def seen_in(answer: Plane, of: Output) -> Seen:
+    """What is in a network's answer (classes,)."""
+    scores = _shares(np.asarray(answer, np.float64).reshape(of.shape[-1]), of)
+    doubt = float(np.clip(scores[list(of.doubtful)].sum(), 0, 1)) if of.doubtful else None
+    return Seen(doubt, {name: float(np.clip(scores[number], 0, 1)) for name, number in of.classes.items()})
+
+
+def _shares(scores: NDArray[np.float64], of: Output) -> NDArray[np.float64]:
     if of.activation == "softmax":
         scores = np.exp(scores - scores.max())
-        scores /= scores.sum()
-    elif of.activation == "sigmoid":
-        scores = 1 / (1 + np.exp(-np.clip(scores, -60, 60)))
-    return float(np.clip(scores[list(of.doubtful)].sum(), 0, 1))
+        return np.asarray(scores / scores.sum())
+    if of.activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-np.clip(scores, -60, 60))))
+    return scores

@@ -19,6 +19,7 @@ from schemas.records import ModelAdded, Name, Sha256
 
 Side = Annotated[int, Meta(ge=1, le=8192)]
 Count = Annotated[int, Meta(ge=1, le=2**17)]  # of the characters that a network knows
+Class = Annotated[int, Meta(ge=0, lt=2**17)]  # its number, from 0 on
 
 
 class ModelError(Exception):
@@ -80,7 +81,8 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `enlargement` is the input's picture, RGB 0..1, twice or four times as large. `letters` tell how likely each
     character is, 0..1, at each step along a line of text, the first one being none: (1, steps, characters); the graph
     has that without the 1. `scores` tell how likely a photograph is of each class, (1, 1, classes), which the graph has
-    without the 1s; those of the classes `doubtful` together are how likely a person should look.
+    without the 1s; those of the classes `doubtful` together are how likely a person should look, and those named in
+    `classes`, each with its number, are what rules of the content policy may speak of.
     """
 
     tensor: str
@@ -88,7 +90,8 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     activation: Literal["none", "sigmoid", "softmax"] = "none"
     stretch: bool = False
     kind: Literal["mask", "enlargement", "letters", "scores"] = "mask"
-    doubtful: tuple[Annotated[int, Meta(ge=0, le=2**17)], ...] = ()
+    doubtful: tuple[Class, ...] = ()
+    classes: Annotated[dict[Name, Class], Meta(max_length=100)] = {}
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,8 +132,9 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bands, height, classes = self.output.shape
         if self.output.kind == "scores" and (bands, height) != (1, 1):
             raise ValueError("`output.shape` must be (1, 1, classes) for scores")
-        if self.output.kind == "scores" and not 0 <= max(self.output.doubtful, default=-1) < classes:
-            raise ValueError("`output.doubtful` must name classes, from 0 on, for scores")
+        named = (*self.output.doubtful, *self.output.classes.values())
+        if self.output.kind == "scores" and not 0 <= max(named, default=-1) < classes:
+            raise ValueError("`output.doubtful` or `output.classes` must name classes, from 0 on, for scores")
 
     @property
     def ref(self) -> str:

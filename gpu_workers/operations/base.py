@@ -18,6 +18,7 @@ from gpu_workers.imaging.encoding import lossless
 from gpu_workers.imaging.metadata import NO_METADATA, Metadata
 from gpu_workers.imaging.types import Code, Codes
 from gpu_workers.imaging.writing import moved
+from gpu_workers.models.contract import Seen
 from gpu_workers.quality.files import file_facts, read
 from gpu_workers.reading import lettering
 from gpu_workers.reading.reader import Reader
@@ -55,10 +56,10 @@ class Enlarger:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network that looks at photographs: how likely (0..1) a person should see uint8 RGB (h, w, 3) first; its
-    engine's fingerprint, which is a part of the result's id."""
+    """A network that looks at photographs: what it sees in uint8 RGB (h, w, 3); its engine's fingerprint, which is a
+    part of the result's id."""
 
-    doubt: Callable[[Code], float]
+    look: Callable[[Code], Seen]
     fingerprint: str
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gpu_workers.engines import EngineError, open_engine
 from gpu_workers.imaging.encoding import lossless
 from gpu_workers.metering import Meter
-from gpu_workers.models.contract import doubt_of, tensor_of
+from gpu_workers.models.contract import Seen, seen_in, tensor_of
 from gpu_workers.models.manifest import ModelError
 from gpu_workers.models.people import People
 from gpu_workers.models.policy import split_by_policy
@@ -105,19 +105,19 @@ def open_network(settings: Settings, registry: ModelRegistry, ref: str, tokens: 
 
 @contextmanager
 def open_classifier(settings: Settings, registry: ModelRegistry) -> Iterator[Classifier | None]:
-    """The network that says which photographs a person should see first, open for as long as the block lasts; None
-    where the settings name none. Raises ModelError, EngineError, StoreError."""
+    """The network that says what photographs show that a person should see first, open for as long as the block lasts;
+    None where the settings name none. Raises ModelError, EngineError, StoreError."""
     if settings.classify_model is None:
         yield None
         return
     model = model_for("classify", settings.classify_model, registry)
     engine = open_engine(model, registry.fetched(model), settings.engine, settings.engine_threads)
 
-    def doubt(rgb: NDArray[np.uint8]) -> float:
-        return doubt_of(engine.infer(tensor_of(rgb, model.input)[None])[0], model.output)
+    def look(rgb: NDArray[np.uint8]) -> Seen:
+        return seen_in(engine.infer(tensor_of(rgb, model.input)[None])[0], model.output)
 
     try:
-        yield Classifier(doubt, engine.fingerprint)
+        yield Classifier(look, engine.fingerprint)
     finally:
         engine.close()
 

@@ -168,7 +168,7 @@ def _read(file: Path) -> Iterator[Trial]:
 def _code() -> str:
     """What tells the code that measures from every other one."""
     parts = [code_fingerprint(name) for name in ("packshot", "cutout")]
-    own = [(Path(__file__).parent / f"{name}.py").read_bytes() for name in ("gate_faults", "gate_trials")]
+    own = [(Path(__file__).parent / f"{name}.py").read_bytes() for name in ("gate_faults", "gate_files", "gate_trials")]
     return hashlib.sha256("".join(parts).encode() + b"".join(own)).hexdigest()[:16]
 
 

@@ -5,7 +5,6 @@ supplier's `photograph`, the `cutout`, the `picture` in its file after the canva
 or the `file` itself. So a gate finds it by what is delivered, not by the canvas that it was written from.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,13 +12,12 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from gpu_workers.imaging import metadata, wide_gamut
-from gpu_workers.imaging.encoding import srgb_profile
+from gpu_workers.imaging import wide_gamut
 from gpu_workers.operations.packshot import light as lights
 from gpu_workers.operations.packshot import shadow
 from gpu_workers.operations.packshot.light import Light
+from loadtest.benchmarks.gate_files import jpeg
 from schemas.channels import CheckedPoint
 
 Picture = NDArray[np.uint8]
@@ -77,6 +75,16 @@ def _warped(given: Planting, matrix: list[list[float]]) -> Picture:
             borderMode=cv2.BORDER_REPLICATE,
         )
     )
+
+
+# the photograph
+
+
+def enlarged(given: Planting, times: float) -> Picture:
+    """As one that was so many times smaller: without the detail that its pixels promise."""
+    height, width = given.pixels.shape[:2]
+    small = cv2.resize(given.pixels, (round(width / times), round(height / times)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 # the cutout
@@ -239,6 +247,16 @@ def noise(given: Planting, sigma: float) -> Picture:
     return _inside(given, given.pixels + np.random.default_rng(7).normal(0, sigma, given.pixels.shape))
 
 
+def moire(given: Planting, height: float) -> Picture:
+    """What a weave of 14 threads in 15 pixels, a little aslant, leaves where it is made smaller without a filter: a
+    wave each way, so many code values high and 15 px long."""
+    rows, columns = np.mgrid[: given.mask.shape[0], : given.mask.shape[1]].astype(np.float32)
+    threads = [
+        np.cos(2 * np.pi * (14 / 15) * (one + 0.03 * other)) for one, other in ((rows, columns), (columns, rows))
+    ]
+    return _inside(given, given.pixels + height * (threads[0] + threads[1])[..., None])
+
+
 def text_overlay(given: Planting, share: float) -> Picture:
     """A price beside the product, so many thousandths of the picture high."""
     out, high = given.pixels.copy(), share / 1000 * given.pixels.shape[0]
@@ -329,26 +347,9 @@ def shadow_cut(given: Planting, share: float) -> Picture:
 # the file
 
 
-def _jpeg(
-    pixels: Picture, quality: int = 95, subsampling: str = "4:4:4", icc: bytes | None = None, xmp: bool = True
-) -> bytes:
-    stream = io.BytesIO()
-    fields = {"xmp": metadata.xmp(metadata.CAPTURED)} if xmp else {}
-    profile = srgb_profile() if icc is None else icc
-    Image.fromarray(pixels).save(
-        stream,
-        "JPEG",
-        quality=quality,
-        subsampling=subsampling,
-        **({"icc_profile": profile} if profile else {}),
-        **fields,
-    )
-    return stream.getvalue()
-
-
 def saved(**otherwise: Any) -> Callable[[Planting, float], bytes]:
     """As a packshot's file is, but otherwise."""
-    return lambda given, _: _jpeg(given.pixels, **otherwise)
+    return lambda given, _: jpeg(given.pixels, **otherwise)
 
 
 _BINARY = (1.0, 1.0, 1.0, 1.0, 1.0)
@@ -371,6 +372,7 @@ FAULTS = (
     Fault("blur", "edges", "picture", "px", (0.4, 0.6, 1.0, 1.6, 2.5), blur),
     Fault("banding", "colour", "picture", "steps", (96, 48, 24, 12, 6), bands),
     Fault("noise", "edges", "picture", "of 255", (1, 2, 5, 9, 16), noise),
+    Fault("moiré", "edges", "picture", "of 255", (1, 2, 4, 8, 16), moire),
     Fault("text overlay", "text", "picture", "‰ of the height", (6, 10, 18, 30, 50), text_overlay),
     Fault("watermark", "text", "picture", "% opaque", (3, 6, 12, 20, 35), watermark),
     Fault("border", "channel", "picture", "‰ of the side", (1, 2, 4, 8, 15), border),
@@ -379,18 +381,13 @@ FAULTS = (
     Fault("double shadow", "light", "shadow", "% as dark", (15, 30, 50, 75, 100), double_shadow),
     Fault("floating", "light", "shadow", "% of the height", (0.5, 1, 3, 6, 12), floating),
     Fault("shadow cut off", "light", "shadow", "% of the height", (30, 20, 12, 7, 3), shadow_cut),
-    Fault("JPEG 40", "channel", "file", "quality", (80, 60, 40, 25, 12), lambda given, q: _jpeg(given.pixels, int(q))),
-    Fault(
-        "halved chroma",
-        "colour",
-        "file",
-        "quality",
-        (95, 90, 80, 65, 50),
-        lambda given, at: _jpeg(given.pixels, int(at), "4:2:0"),
-    ),
+    Fault("JPEG 40", "channel", "file", "quality", (80, 60, 40, 25, 12), lambda given, q: jpeg(given.pixels, int(q))),
+    Fault("halved chroma", "colour", "file", "quality", (95, 90, 80, 65, 50),
+          lambda given, at: jpeg(given.pixels, int(at), "4:2:0")),
     Fault("wrong profile", "channel", "file", "if any", _BINARY, saved(icc=wide_gamut.profile())),
     Fault("stripped profile", "channel", "file", "if any", _BINARY, saved(icc=b"")),
     Fault("no DigitalSourceType", "channel", "file", "if any", _BINARY, saved(xmp=False)),
     Fault("overlay in the photograph", "text", "photograph", "‰ of the height", (10, 16, 26, 40, 60), text_overlay),
+    Fault("enlarged photograph", "edges", "photograph", "times", (1.25, 1.6, 2.5, 3, 4), enlarged),
     Fault("watermark in the photograph", "text", "photograph", "% opaque", (6, 12, 25, 45, 80), watermark),
 )  # fmt: skip

@@ -18,12 +18,14 @@ from gpu_workers.engines import open_engine
 from gpu_workers.imaging import encoding
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.metadata import CAPTURED
+from gpu_workers.imaging.types import HALF
 from gpu_workers.imaging.writing import Writing
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.cutout import cutout, matting, measuring, uncertainty
 from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from gpu_workers.quality.files import read
+from gpu_workers.quality.found import detail_scale
 from gpu_workers.quality.left import left_measures
 from gpu_workers.reading import lettering
 from gpu_workers.reading.opening import open_reader
@@ -112,7 +114,8 @@ def _in_photograph(sample: Sample, _other: Sample, fault: Fault, strength: float
     if not _differ(rgb, taken.rgb):
         return None
     writing = read_photograph(rgb, taken.rgba, _reader())
-    measures = measures_of(writing, plain_ground=_is_plain(taken.measures))
+    detail = {"detail_scale": detail_scale(rgb, taken.rgba[..., 3] >= HALF)}
+    measures = measures_of(writing, plain_ground=_is_plain(taken.measures)) | detail
     return {**_prefixed(taken.measures | measures), **_measured(shot.file, shot.rendered, taken)}
 
 
@@ -186,7 +189,8 @@ def _taken(sample: Sample) -> Taken:
 
 def _seen_again(taken: Taken, rgba: NDArray[np.uint8]) -> Measures:
     """The measures of a matte that is another than the network's, as far as they show in it."""
-    measures = taken.measures | _left(taken, rgba)
+    detail = {"detail_scale": detail_scale(taken.rgb, taken.rgba[..., 3] >= HALF)}
+    measures = taken.measures | _left(taken, rgba) | detail
     if taken.mask is None or rgba.shape != taken.rgba.shape:
         return measures
     height, width = rgba.shape[:2]

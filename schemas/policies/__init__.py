@@ -1,7 +1,8 @@
 """Content policy: what a merchant's texts may say, as dated YAML rules in the folder `rules`. Pure.
 
-A rule is words and what follows of them. Texts are folded first (`schemas.policies.folding`), and a word counts as a
-whole one; `*` at its end stands for any ending. Of all rules that speak the hardest outcome counts.
+A rule is words and what follows of them, or what a photograph shows (`schemas.policies.pictures`). Texts are folded
+first (`schemas.policies.folding`), and a word counts as a whole one; `*` at its end stands for any ending. Of all rules
+that speak the hardest outcome counts.
 """
 
 import re
@@ -23,6 +24,8 @@ from schemas.channels import version_number
 from schemas.decoding import prepare
 from schemas.errors import InputError
 from schemas.policies.folding import folded, hides, is_read
+from schemas.policies.pictures import PictureRule
+from schemas.policies.scope import Scope
 from schemas.records import Name
 from schemas.text import explained, whole
 
@@ -45,12 +48,12 @@ class BadPolicy(InputError, ValueError):
     code = "bad_policy"
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rule(Scope, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What texts with one of `words` in them lead to, but for those with one of `unless` in them, too, and products of
     one of the category groups `not_of`. `spelled` are regular expressions over the text as it is, and folded; where one
     takes longer than SEARCH_MAX_S, or nothing is left of SEARCHES_MAX_S, a person looks at the text.
 
-    A `rewrite` puts `instead` in the words' place. A rule of some `tenants` or `channels` counts for these alone.
+    A `rewrite` puts `instead` in the words' place.
     """
 
     id: Name
@@ -59,16 +62,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     words: _Words = ()
     spelled: _Expressions = ()
     unless: tuple[str, ...] = ()
-    not_of: tuple[str, ...] = ()
-    tenants: tuple[Name, ...] = ()
-    channels: tuple[Name, ...] = ()
     instead: str = ""
 
     def __post_init__(self) -> None:
+        Scope.__post_init__(self)
         if not self.words and not self.spelled:
             raise ValueError("a rule must have `words` or `spelled`")
-        if unknown := set(self.not_of) - categories.names():
-            raise ValueError(f"`not_of`: there are no {', '.join(sorted(unknown))}")
         for field in ("words", "unless"):
             if strange := [each for each in getattr(self, field) if re.search(r"\*[\w*]", folded(each))]:
                 raise ValueError(f"`{field}`: {strange[0]!r}: a `*` stands at a word's end")
@@ -89,12 +88,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of rules about one thing."""
+    """A file of rules about one thing: `rules` about texts, and `pictures` about what photographs show."""
 
     name: Name
     version: Annotated[str, Meta(pattern=whole(r"[0-9]{4}-[0-9]{2}(\.[0-9]{1,3})?"))]
     source: str
     rules: tuple[Rule, ...]
+    pictures: Annotated[tuple[PictureRule, ...], Meta(max_length=100)] = ()
 
     def __post_init__(self) -> None:
         if (repeats := sum(rule.repeats for rule in self.rules)) > REPEATS_MAX:
@@ -179,7 +179,7 @@ class Policy:
         begin, rewritten = text[:LENGTH_MAX], text  # what is longer goes to a person anyway, and is nobody's to search
         read = folded(begin)
         for rule in self._compiled:
-            if not rule.covers(tenant, channel, groups):
+            if not rule.rule.covers(tenant, channel, groups):
                 continue
             try:
                 found = rule.found(begin, read, budget)
@@ -193,6 +193,16 @@ class Policy:
         outcome: Outcome = max((each.outcome for each in findings), key=OUTCOMES.index, default="allow")
         return Judged(text=rewritten, outcome=outcome, is_read=is_read(begin), findings=tuple(findings))
 
+    def of_pictures(self, *, tenant: str, channel: str, category: str) -> dict[str, PictureRule]:
+        """The rules about photographs of a tenant's product of `category`, for a channel, as `file@version/id`."""
+        groups = categories.groups(category)
+        return {
+            f"{file.ref}/{rule.id}": rule
+            for file in self.files
+            for rule in file.pictures
+            if rule.covers(tenant, channel, groups)
+        }
+
     @cached_property
     def _compiled(self) -> tuple["_Compiled", ...]:
         return tuple(_Compiled(f"{file.ref}/{each.id}", each) for file in self.files for each in file.rules)
@@ -202,11 +212,6 @@ class Policy:
 class _Compiled:
     ref: str
     rule: Rule
-
-    def covers(self, tenant: str, channel: str, groups: frozenset[str]) -> bool:
-        rule = self.rule
-        mine = (not rule.tenants or tenant in rule.tenants) and (not rule.channels or channel in rule.channels)
-        return mine and groups.isdisjoint(rule.not_of)
 
     def found(self, text: str, read: str, budget: TimeBudget) -> str | None:
         """The words that it speaks of; "" where it speaks of all of the text, None where of nothing. Raises

@@ -25,6 +25,7 @@ from streams.runtime.settings import Settings
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The shop's own numbers, as YAML: pictures_a_month, minutes_per_picture, cost_per_picture, bottlenecks …",
 )
+@click.option("--tenant", help="Show it on this tenant's page of the desk, too; unset, it is kept in the folder alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_obj
 def assess(
@@ -34,6 +35,7 @@ def assess(
     folder: Path,
     sample: int,
     file: Path | None,
+    tenant: str | None,
     as_json: bool,
 ) -> None:
     """Tell what is wrong with the pictures that a shop shows today. Nothing of them is changed.
@@ -48,7 +50,7 @@ def assess(
     from streams.services.assessing.report import write
 
     business = Business() if file is None else read_business(file)
-    wanted = Wanted(source, folder, channels, sample, business)
+    wanted = Wanted(source, folder, channels, sample, business, tenant)
     with progresses(hidden=as_json) as progress:
         found, written = write(settings, wanted, progress)
     show_assessment(found, written, as_json=as_json)

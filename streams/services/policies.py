@@ -106,7 +106,7 @@ def _row(
     waits = "" if waiting is None else waiting.version
     if made is None:
         return Row(name, "", 0, None, waits)
-    return Row(name, made.version, len(made.rules), released.get((name, made.number)), waits)
+    return Row(name, made.version, len(made.rules) + len(made.pictures), released.get((name, made.number)), waits)
 
 
 prepare(PolicyView)

@@ -51,6 +51,7 @@ MENU = (
     ("quality", "Quality", "M3 14V9m5 5V3m5 11V6", ("quality", "agreement")),
     ("costs", "Costs", "M8 2v12M11 4.5C10 3 5 3 5 5.5S11 8 11 10.5 6 13 5 11.5", ("costs",)),
     ("library", "Library", "M2 3h3v10H2zM6.500 3h3v10h-3zM11 4l3-1 1 9-3 1z", ("library", "recipe", "model")),
+    ("assessments", "Assessments", "M2 13V3h12v10zM4.500 11l3-3 2 2 3-4", ("assessments",)),
     ("audit", "Audit", "M4 2h8v12H4zM6 8l1.500 1.500L10.500 6.500", ("audit",)),
     ("connectors", "Connectors", "M3 8h4m2 0h4M7 5v6M9 5v6", ("connectors",)),
     ("keys", "Keys", "M6 10a3.5 3.5 0 1 1 3-3l5 5v2h-2l-1-1v-1H9.500z", ("keys",)),

@@ -33,6 +33,8 @@ CHECKS = {
     "cutout.ground_taken": "Ground left at the product",
     "cutout.product_left": "Product left on the ground",
     "cutout.odd_part": "A second thing beside it",
+    "cutout.detail_scale": "Detail that the photograph holds",
+    "moire": "Moiré",
     "alpha_partial_share": "Edge that is half see-through",
     "alpha_soft_share": "Product that is see-through",
     "alpha_open_rim_share": "Outline that is see-through",

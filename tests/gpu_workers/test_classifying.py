@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from gpu_workers.engines import open_engine
-from gpu_workers.models.contract import doubt_of, tensor_of
+from gpu_workers.models.contract import seen_in, tensor_of
 from gpu_workers.models.graph import BadGraph
 from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, parse_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
@@ -21,9 +21,12 @@ from gpu_workers.pools import cutout as cutout_pool
 from gpu_workers.serving.model_registry import ModelRegistry
 from gpu_workers.sources.decoding import Picture
 from schemas import channels
-from schemas.records import ModelAdded
+from schemas.policies import joined, parse
+from schemas.records import CatalogChanged, ModelAdded, Source
 from streams.blobs import Blobs
 from streams.flow.gates import policy
+from streams.flow.processors import policing
+from streams.flow.processors.judging import judge
 from streams.runtime.settings import Settings
 from tests.memory_store import MemoryStore
 
@@ -61,7 +64,7 @@ def write(folder: Path, *, squashed: bool = True, bands: str = "rgb") -> Model:
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
         input=Input((3, SIDE_PX, SIDE_PX), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), bands="bgr" if bands == "bgr" else "rgb"),
-        output=Output("scores", (1, 1, 2), kind="scores", doubtful=(1,)),
+        output=Output("scores", (1, 1, 2), kind="scores", doubtful=(1,), classes={"flag": 1, "plain": 0}),
     )
 
 
@@ -121,6 +124,37 @@ def test_without_the_setting_nobody_looks_and_nothing_is_said(tmp_path: Path) ->
     made = cut(tmp_path, RED, ref=None)
     assert not [name for name in made.measures if name.startswith("picture_doubt")]
     assert outcomes(made) == {}
+    assert not [name for name in made.measures if name.startswith("picture_class")]
+
+
+RULES = """name: shown
+version: "2026-12"
+source: these tests
+rules: []
+pictures:
+  - {id: flags, outcome: refuse, why: shows a flag, shows: flag, above: 0.5}
+"""
+
+
+@pytest.mark.parametrize(("colour", "outcome"), [(RED, "fail"), (GREEN, "pass")])
+def test_a_rule_goes_by_a_class_that_the_network_sees(
+    tmp_path: Path, colour: tuple[int, int, int], outcome: str
+) -> None:
+    made, amazon = cut(tmp_path, colour), channels.load("amazon")
+    measures = {f"cutout.{name}": value for name, value in made.measures.items()}
+    product = CatalogChanged(tenant="acme", sku="A", version=1, sources=[Source(uri="file:///a")], channels=["amazon"])
+    rules = joined({"shown": parse(RULES)})
+    (check,) = policing.checks_of_pictures(product, amazon, rules, measures)
+    assert (check.name, check.outcome, check.rule) == ("cutout.picture_class_flag", outcome, "shown@2026-12/flags")
+    verdict = judge(measures, amazon, "packshot", rules.lineage, {}, [check])
+    assert check in verdict.checks
+
+
+def test_a_network_may_name_classes_and_doubt_none() -> None:
+    of = Output("scores", (1, 1, 2), kind="scores", classes={"flag": 1})
+    seen = seen_in(np.array([0.3, 0.7], np.float32), of)
+    assert seen.doubt is None
+    assert seen.classes == {"flag": pytest.approx(0.7)}
 
 
 def test_another_network_or_limit_gives_another_result(tmp_path: Path) -> None:
@@ -146,7 +180,7 @@ def test_bands_come_in_the_order_that_the_manifest_says(tmp_path: Path) -> None:
         model = write(tmp_path, bands=bands)
         answer = open_engine(model, tmp_path, "onnxruntime").infer(tensor_of(photograph(GREEN), model.input)[None])
         found.append(tensor_of(photograph(RED), model.input)[0, SIDE_PX // 2, SIDE_PX // 2])
-        assert 0 <= doubt_of(answer[0], model.output) <= 1
+        assert 0 <= (seen_in(answer[0], model.output).doubt or -1) <= 1
     assert found == [pytest.approx(230 / 255, abs=0.02), pytest.approx(20 / 255, abs=0.02)]
 
 
@@ -175,14 +209,15 @@ def test_a_doubt_is_a_share(activation: str, answer: list[float], doubt: float) 
     of = msgspec.convert(
         {"tensor": "s", "shape": (1, 1, 2), "kind": "scores", "doubtful": (1,), "activation": activation}, Output
     )
-    assert doubt_of(np.array(answer, np.float32), of) == pytest.approx(doubt)
+    assert seen_in(np.array(answer, np.float32), of).doubt == pytest.approx(doubt)
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("doubtful: [1]", "doubtful: []"),
         ("doubtful: [1]", "doubtful: [2]"),
+        ("flag: 1", "flag: 2"),
+        ("flag: 1", "flag: -1"),
         ("kind: scores", "kind: mask"),
         ("operation: classify", "operation: cutout"),
     ],

@@ -59,6 +59,36 @@ def test_each_fault_shows_in_its_measure(product: Picture) -> None:
     assert measured(product, jpeg(product, 20))["blockiness"] > 0.2
 
 
+def test_a_cloth_of_one_grey_is_not_off_by_what_jpeg_rounds() -> None:
+    cloth = np.full((SIDE, SIDE, 3), (118, 125, 125), np.uint8)
+    cloth += np.random.default_rng(2).integers(0, 6, (SIDE, SIDE, 1)).astype(np.uint8)
+    best = jpeg(cloth, 95)
+    assert abs(best[..., 0].mean() - cloth[..., 0].mean()) > 0.4, "its red is rounded to one side"
+    assert measured(cloth, best)["block_delta_e_p95"] < 0.6
+    warmer = np.clip(best + np.array([3, 0, -3]), 0, 255).astype(np.uint8)
+    assert measured(cloth, warmer)["block_delta_e_p95"] > 1.0, "what a person sees is found all the same"
+
+
+def test_a_weave_made_smaller_without_a_filter_is_moire_and_nothing_else_is(product: Picture) -> None:
+    rows, columns = np.mgrid[: 3 * SIDE, : 3 * SIDE]
+    threads = 120 + 40 * np.cos(2 * np.pi * rows / 3.2) + 40 * np.cos(2 * np.pi * columns / 3.2)
+    cloth = np.repeat(threads.astype(np.uint8)[..., None], 3, axis=2)
+    small = np.asarray(cv2.resize(cloth, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    assert measured(small, np.ascontiguousarray(cloth[1::3, 1::3]))["moire"] > 10
+    noisy = product + np.random.default_rng(1).normal(0, 5, product.shape)
+    for good in (product, jpeg(product, 80), np.clip(noisy, 0, 255).astype(np.uint8)):
+        assert measured(product, good)["moire"] < 1.5
+    weave = np.ascontiguousarray(cloth[:SIDE, :SIDE])
+    assert measured(weave, weave)["moire"] == 0, "a pattern that the source has is none"
+    assert measured(weave, np.asarray(cv2.GaussianBlur(weave, (0, 0), 1), np.uint8))["moire"] < 1.5
+
+
+def test_of_a_product_with_no_room_for_a_wave_nothing_is_said_of_moire(product: Picture) -> None:
+    strip = np.zeros((SIDE, SIDE), np.bool_)
+    strip[:, 16:64] = True
+    assert "moire" not in kept_measures(product, product, strip)
+
+
 def test_where_no_whole_block_is_the_products_nothing_is_said(product: Picture) -> None:
     thin = np.zeros((SIDE, SIDE), np.bool_)
     thin[:, 20:30] = True

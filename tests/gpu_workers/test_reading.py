@@ -235,4 +235,36 @@ def test_words_over_a_picture_lie_beside_its_product_on_a_plain_ground_or_across
     reader = Reader(lambda _: boxes, lambda _: next(words), "")
     if not plain_ground:
         words = iter([Recognised("WATER", 0.99)])
-    assert words_over(np.zeros((200, 200, 3), np.uint8), product, reader, plain_ground=plain_ground) == count
+    rgb = np.full((200, 200, 3), 255, np.uint8)
+    for x, y, right, low in places.values():
+        rgb[y:low:3, x:right] = 90
+    assert words_over(rgb, product, reader, plain_ground=plain_ground) == count
+
+
+def _never(_: object) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    raise AssertionError("it looks for text where none can be")
+
+
+def test_where_nothing_beside_the_product_has_an_edge_no_text_is_looked_for() -> None:
+    product = np.zeros((900, 900), np.uint8)
+    product[300:600, 300:600] = 255
+    rgb = np.full((900, 900, 3), 250, np.uint8)
+    rgb[300:600, 300:600] = np.random.default_rng(1).integers(0, 255, (300, 300, 3))
+    shadow = cv2.GaussianBlur(
+        np.where(np.roll(product, 60, axis=1)[..., None] > 0, 120, 250).astype(np.float32), (0, 0), 35
+    )
+    soft = np.where(product[..., None] > 0, rgb, np.minimum(rgb, shadow[..., None])).astype(np.uint8)
+    for bare in (rgb, soft):
+        assert words_over(bare, product, Reader(_never, lambda _: Recognised("", 0), ""), plain_ground=True) == 0
+    asked: list[object] = []
+
+    def find(seen: object) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+        asked.append(seen)
+        return []
+
+    reader = Reader(find, lambda _: Recognised("", 0), "")
+    for number, (words, size, level) in enumerate((("SALE", 0.8, 0), ("studio", 1.2, 225), ("abc", 0.6, 200)), 1):
+        marked = soft.copy()
+        cv2.putText(marked, words, (40, 840), cv2.FONT_HERSHEY_DUPLEX, size, (level,) * 3, 1, cv2.LINE_AA)
+        words_over(marked, product, reader, plain_ground=True)
+        assert len(asked) == number, words

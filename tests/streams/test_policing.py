@@ -135,3 +135,81 @@ def test_rules_that_are_none_are_an_answer(flow: Flow, text: str) -> None:
 
 def test_an_older_version_is_refused(flow: Flow) -> None:
     assert flow.letters(own(version="2026-01")) == [("imagery.dead", "version_conflict")]
+
+
+SHOWN = """name: shown
+version: "{version}"
+source: ours
+rules: []
+pictures:
+  - {{id: flags, outcome: {outcome}, why: shows a flag, shows: flag, above: {above}{more}}}
+"""
+
+
+def shown(outcome: str = "review", above: float = 0.5, version: str = "2026-12", more: str = "") -> PolicyReleased:
+    """A rule about photographs, by what a network sees in them."""
+    text = SHOWN.format(outcome=outcome, above=above, version=version, more=more)
+    return PolicyReleased(policy="shown", version=version_number(version), text=text, released_at_ms=1)
+
+
+def seen(flow: Flow, score: float | None, category: str = "") -> list[object]:
+    """What comes of a product's pictures where a network saw a flag in its photograph with this score."""
+    (cut,) = tasks(flow.say(replace(upsert(), title="Stoneware mug", category=category)))
+    made = done(cut) if score is None else done(cut, picture_class_flag=score)
+    return [answer for task in tasks(flow.say(made)) for answer in flow.say(done(task))]
+
+
+@pytest.mark.parametrize(("outcome", "verdict"), [("review", "review"), ("refuse", "fail")])
+def test_a_rule_names_a_class_that_a_network_sees_and_what_follows(flow: Flow, outcome: str, verdict: str) -> None:
+    flow.say(shown(outcome))
+    requests = [each for each in seen(flow, 0.8) if isinstance(each, ReviewRequested)]
+    assert requests
+    for each in requests:
+        (check,) = [check for check in each.verdict.checks if check.name == "cutout.picture_class_flag"]
+        assert (check.outcome, check.measured, check.limit) == (verdict, 0.8, "≤ 0.5")
+        assert check.rule == "shown@2026-12/flags"
+        assert each.verdict.outcome == verdict
+
+
+def test_a_class_that_is_hardly_seen_holds_nothing_up(flow: Flow) -> None:
+    flow.say(shown())
+    assert all(isinstance(each, PublishRequested) for each in seen(flow, 0.2))
+
+
+def test_where_no_network_looks_a_rule_about_photographs_is_for_a_person_if_the_channel_demands_it(flow: Flow) -> None:
+    flow.say(shown())
+    answers = seen(flow, None)
+    assert {each.channel: type(each) for each in answers if isinstance(each, PublishRequested)} == {
+        "web": PublishRequested
+    }
+    assert [each.reason for each in answers if isinstance(each, ReviewRequested)] == [
+        "cutout.picture_class_flag was not measured"
+    ]
+
+
+@pytest.mark.parametrize("more", [", tenants: [other]", ", channels: [zalando]", ", not_of: [bare]"])
+def test_a_rule_about_photographs_counts_where_it_says(flow: Flow, more: str) -> None:
+    flow.say(shown(more=more))
+    assert all(isinstance(each, PublishRequested) for each in seen(flow, 0.9, category="Swimwear"))
+
+
+def test_a_changed_rule_about_photographs_retracts_what_is_live(flow: Flow) -> None:
+    flow.say(shown(above=0.9))
+    for each in seen(flow, 0.8):
+        assert isinstance(each, PublishRequested)
+        flow.say(published(each))
+    assert replanned(flow.say(shown(above=0.9, version="2026-12.2"))) == [], "the same rule by another version"
+    (request,) = replanned(flow.say(shown(above=0.5, version="2026-12.3")))
+    (cut,) = tasks(flow.say(request))
+    made = flow.say(done(cut, picture_class_flag=0.8))
+    answers = [answer for task in tasks(made) for answer in flow.say(done(task))]
+    assert {type(each) for each in answers} == {ReviewRequested, RetractRequested}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("above: 0.5", "above: 1.5"), ("shows: flag", "shows: ''"), ("review", "rewrite"), ("above: 0.5", "colour: red")],
+)
+def test_rules_about_photographs_that_are_none_are_an_answer(flow: Flow, old: str, new: str) -> None:
+    assert old in shown().text
+    assert flow.letters(replace(shown(), text=shown().text.replace(old, new))) == [("imagery.dead", "bad_policy")]

@@ -9,17 +9,20 @@ import numpy as np
 
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.imaging.metadata import Metadata
+from gpu_workers.imaging.types import HALF
 from gpu_workers.models.people import People
 from gpu_workers.operations.base import Made, Memory, SourceRequest, only
 from gpu_workers.operations.cutout import cutout as cutting
 from gpu_workers.operations.cutout.cutout import Cutout
 from gpu_workers.operations.packshot.lighting import background_of
+from gpu_workers.quality.found import detail_scale
 from gpu_workers.quality.left import left_measures
 from gpu_workers.reading.photograph import marks_of, measures_of, on_white, read_photograph
 from gpu_workers.reading.reader import Reader
 from gpu_workers.sources.decoding import Picture
 from schemas.categories import groups
 from schemas.operations.cutout import CutoutParameters
+from schemas.policies.pictures import PREFIX as CLASS
 
 MEMORY = Memory(300, 28, 0)
 BARE = "bare"  # the group of categories that are worn on the skin
@@ -38,7 +41,7 @@ def run(inputs: Sequence[Picture], request: SourceRequest) -> CutOut:
     made = cutting.cutout(photograph.pixels, request.predict, parameters, request.find_people, request.retouching)
     if request.leads_on:
         made = with_writing(photograph, made, request.reader)
-    measures = {**made.measures, **photograph.measures, **_doubt(photograph, request)}
+    measures = {**made.measures, **photograph.measures, **_seen(photograph, request)}
     if parameters.retouch is not None:  # 0 where the strokes were made on another photograph
         measures["retouched"] = float(request.retouching is not None)
     return CutOut(canvas=made.rgba, metadata=metadata_of(photograph, made), measures=measures)
@@ -54,12 +57,14 @@ def fingerprint(request: SourceRequest) -> str:
     return (worn if request.reader is None else f"{worn} {request.reader.fingerprint}") + seen
 
 
-def _doubt(photograph: Picture, request: SourceRequest) -> dict[str, float]:
-    """How likely a person should see a photograph first; nothing where nobody looks."""
+def _seen(photograph: Picture, request: SourceRequest) -> dict[str, float]:
+    """What a network sees in a photograph: how likely a person should look first, and the classes that rules may speak
+    of; nothing where nobody looks."""
     if request.classifier is None or not request.leads_on:
         return {}
-    seen = eight_bit(photograph.pixels)
-    return {_doubt_name(request): request.classifier.doubt(np.ascontiguousarray(on_white(seen)))}
+    seen = request.classifier.look(np.ascontiguousarray(on_white(eight_bit(photograph.pixels))))
+    classes = {f"{CLASS}{name}": score for name, score in seen.classes.items()}
+    return classes if seen.doubt is None else {**classes, _doubt_name(request): seen.doubt}
 
 
 def _doubt_name(request: SourceRequest) -> str:
@@ -83,7 +88,9 @@ def metadata_of(photograph: Picture, made: Cutout) -> Metadata:
 
 def with_writing(photograph: Picture, made: Cutout, reader: Reader | None) -> Cutout:
     """A cutout with what its photograph says of it, and what is written in that. Raises EngineError."""
-    made = replace(made, measures={**made.measures, **left_measures(photograph.pixels, made.rgba)})
+    rgb, product = on_white(eight_bit(photograph.pixels)), eight_bit(made.rgba)[..., 3] >= HALF
+    found = left_measures(photograph.pixels, made.rgba) | {"detail_scale": detail_scale(rgb, product)}
+    made = replace(made, measures={**made.measures, **found})
     if reader is None:
         return made
     writing = read_photograph(photograph.pixels, made.rgba, reader)

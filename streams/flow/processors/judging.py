@@ -31,19 +31,25 @@ _LATE = (
 
 
 def judge(
-    measures: Measures, channel: Channel, operation: str, policy: str | None = None, texts: Measures | None = None
+    measures: Measures,
+    channel: Channel,
+    operation: str,
+    policy: str | None = None,
+    texts: Measures | None = None,
+    seen: Sequence[Check] = (),
 ) -> Verdict:
     """The verdict on one asset that `operation` made. The worst check decides.
 
-    `texts` is what was measured of its product's texts, by the released rules that `policy` names. None is for a
-    picture alone: it has no texts, and nobody demands that they were measured.
+    `texts` is what was measured of its product's texts, by the released rules that `policy` names, and `seen` what
+    these say of its photograph. None is for a picture alone: it has no texts, and nobody demands that they were
+    measured.
     """
     if texts is None:
         channel = replace(channel, demands=tuple(point for point in channel.demands if point != "policy"))
     measures = {**measures, **(texts or {})}
     found = {name: value for name, value in measures.items() if math.isfinite(value)}
     missing = _missing(measures, found, channel, operation)
-    checks = sorted((check for gate in gates() for check in gate.checks(found, channel)), key=_place)
+    checks = sorted([*(check for gate in gates() for check in gate.checks(found, channel)), *seen], key=_place)
     checks = [*(check for check in checks if check.name not in missing), *missing.values()]
     checks += [_silent(gate.POINT, channel) for gate in gates() if _is_silent(gate.POINT, checks, channel)]
     outcomes = {check.outcome for check in checks}

@@ -1,10 +1,15 @@
-"""Policing: what merchants' texts come to by the content policy. What it refuses is refused before anything is made."""
+"""Policing: what merchants' texts come to by the content policy, and what is seen in their photographs. A text that it
+refuses is refused before anything is made; a photograph is seen when it is cut out, and its pictures do not pass."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
+from math import isfinite
 
+from schemas.channels import Channel
 from schemas.policies import Judged, Policy, TimeBudget
-from schemas.records import CampaignRequested, CatalogChanged
+from schemas.policies.pictures import PictureRule
+from schemas.records import CampaignRequested, CatalogChanged, Check, CheckOutcome
+from schemas.uncertainty import PREFIX
 from streams.runtime.errors import Refused
 
 REFUSED = "policy_refused"
@@ -41,10 +46,37 @@ def measures_of(product: CatalogChanged, channel: str, policy: Policy) -> dict[s
     return {IN_DOUBT: float(unread + sum(each.outcome in ("review", "refuse") for each in findings))}
 
 
+def checks_of_pictures(
+    product: CatalogChanged, channel: Channel, policy: Policy, measures: Mapping[str, float]
+) -> list[Check]:
+    """What the rules say of what a network saw in a product's photograph. Where no network looked, the check says so,
+    and is for a person on a channel that demands the policy."""
+    about = {"tenant": product.tenant, "channel": channel.name, "category": product.category}
+    unseen: CheckOutcome = "review" if "policy" in channel.demands else "not_run"
+    return [
+        _of_picture(ref, rule, measures.get(f"{PREFIX}{rule.measure}"), unseen)
+        for ref, rule in policy.of_pictures(**about).items()
+    ]
+
+
+def _of_picture(ref: str, rule: PictureRule, score: float | None, unseen: CheckOutcome) -> Check:
+    outcome: CheckOutcome = unseen
+    score = score if score is not None and isfinite(score) else None
+    if score is not None:
+        hit: CheckOutcome = "fail" if rule.outcome == "refuse" else "review"
+        outcome = hit if score > rule.above else "pass"
+    limit = f"≤ {rule.above:g}"
+    return Check(point="policy", name=f"{PREFIX}{rule.measure}", outcome=outcome, measured=score, limit=limit, rule=ref)
+
+
 def is_judged_otherwise(product: CatalogChanged, channels: Collection[str], before: Policy, after: Policy) -> bool:
-    """Whether two policies say something else of a product's texts, for all or for one of these channels."""
-    some = ("", *channels)
-    return any(_findings(product, before, each) != _findings(product, after, each) for each in some)
+    """Whether two policies say something else of a product's texts, for all or for one of these channels, or have other
+    rules about its photographs."""
+    return any(
+        _findings(product, before, each) != _findings(product, after, each)
+        or _picture_rules(product, before, each) != _picture_rules(product, after, each)
+        for each in ("", *channels)
+    )
 
 
 def of_product(product: CatalogChanged, policy: Policy, channel: str = "") -> Iterator[tuple[str, Judged]]:
@@ -70,6 +102,12 @@ def _findings(product: CatalogChanged, policy: Policy, channel: str) -> list[tup
         (field, judged.outcome, frozenset(_unversioned(each.rule) for each in judged.findings))
         for field, judged in of_product(product, policy, channel)
     ]
+
+
+def _picture_rules(product: CatalogChanged, policy: Policy, channel: str) -> dict[str, PictureRule]:
+    """The rules about its photographs, whatever their version."""
+    rules = policy.of_pictures(tenant=product.tenant, channel=channel, category=product.category)
+    return {_unversioned(ref): rule for ref, rule in rules.items()}
 
 
 def _unversioned(rule: str) -> str:

@@ -25,7 +25,7 @@ from streams.flow.processors.intake import retract
 from streams.flow.processors.joining import joined
 from streams.flow.processors.judging import judge, reasons, rules_of
 from streams.flow.processors.planning import lineages, redone, request_of
-from streams.flow.processors.policing import IN_DOUBT, measures_of
+from streams.flow.processors.policing import IN_DOUBT, checks_of_pictures, measures_of
 from streams.flow.processors.releasing import made_again, made_by_recalled
 from streams.flow.processors.retouching import is_retouched_since
 from streams.flow.processors.retracting import is_retracted, is_undone
@@ -99,7 +99,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
             return _decided_before(event, review, product.event.title, facts)
     texts = measures_of(product.event, task.step.channel, policy)
     measures = task.measures | event.measures | shelf | marking.measures_of(task, facts)
-    verdict = judge(measures, rules, task.step.operation, policy.lineage, texts)
+    seen = checks_of_pictures(product.event, rules, policy, measures)
+    verdict = judge(measures, rules, task.step.operation, policy.lineage, texts, seen)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
     name = task.step.asset
@@ -113,7 +114,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why, doubts=doubts)
     answers = ask(request, product.event.title, facts)
     is_live = (row := rows.get(name)) is not None and row.live is not None
-    return [*answers, retract(product.event, [name], why)] if is_live and texts.get(IN_DOUBT) else answers
+    is_barred = bool(texts.get(IN_DOUBT)) or any(each.outcome != "pass" and each.measured is not None for each in seen)
+    return [*answers, retract(product.event, [name], why)] if is_live and is_barred else answers
 
 
 def _is_waited_for(review: Review, asset: Asset | None) -> bool:

@@ -41,7 +41,8 @@ log = structlog.get_logger()
 class Wanted:
     """What is to be assessed, for which channels where products name none, how many are to be mended for a look.
 
-    `folder` keeps what was seen: a run that was ended goes on, and a later one looks only at what is new.
+    `folder` keeps what was seen: a run that was ended goes on, and a later one looks only at what is new. With a
+    `tenant` its page on the desk shows what was found.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Wanted:
     channels: Sequence[str] = ()
     sample: int = 20
     business: Business = field(default_factory=Business)
+    tenant: str | None = None
 
 
 @dataclass(frozen=True)

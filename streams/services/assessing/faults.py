@@ -4,6 +4,7 @@ A product's first picture is held to all that a channel wants of a main image. T
 close by or worn: they are held to size, file and sharpness.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,20 +13,11 @@ from gpu_workers.local.looking import Seen
 from gpu_workers.quality.found import bits_apart
 from schemas.channels import Channel
 from schemas.records import Check
-from streams.flow.gates import BY_EYE, Threshold, channel, held, product
+from streams.flow.gates import BY_EYE, Threshold, channel, edges, held, product
 from streams.flow.gates.text import BANS
 
 ALIKE_BITS_MAX, ALIKE_COLOUR_MAX = 3, 6  # of 64 bits, and of 255: the same picture in another size or file
-SOFT = Threshold(
-    measure="detail_scale",
-    bound="≥",
-    limit=0.55,
-    unit="of its size: it holds no more detail than a picture so much smaller",
-    otherwise="review",
-    where_measured=True,
-    data="of 60 shop pictures and renders none is less; enlarged twice 50 are, 3 times or blurred by 2 px all",
-    command=BY_EYE,
-)
+SOFT = dataclasses.replace(edges.DETAIL, measure="detail_scale")
 DAMAGED = Threshold(
     measure="jpeg_quality",
     bound="≥",

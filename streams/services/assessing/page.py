@@ -155,13 +155,21 @@ def _unread(found: Assessment) -> str:
 
 
 def _image(file: bytes | None, name: str) -> str:
-    shrunk = thumbnail(file, THUMBNAIL_PX)
+    shrunk = small(file)
     if shrunk is None:
         return f'<div class="frame"><p>{escape(name)}: no picture</p></div>'
+    data = base64.b64encode(shrunk).decode()
+    return f'<div class="frame"><img alt="{escape(name)}" src="data:image/webp;base64,{data}"></div>'
+
+
+def small(file: bytes | None) -> bytes | None:
+    """A picture as the page shows it, WebP; None where there is none."""
+    shrunk = thumbnail(file, THUMBNAIL_PX)
+    if shrunk is None:
+        return None
     buffer = io.BytesIO()
     shrunk.save(buffer, "WEBP", quality=_QUALITY)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<div class="frame"><img alt="{escape(name)}" src="data:image/webp;base64,{data}"></div>'
+    return buffer.getvalue()
 
 
 def lines_of(found: Assessment) -> Iterator[dict[str, object]]:

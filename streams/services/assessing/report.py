@@ -5,19 +5,23 @@ from pathlib import Path
 import msgspec
 
 from gpu_workers.local import files
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
+from streams.services.assessing import kept
 from streams.services.assessing.assess import Assessment, Progress, Wanted, assess, fetched, reading_here
+from streams.services.assessing.kept import PAGE, PAPER
 from streams.services.assessing.page import lines_of, page
 from streams.services.assessing.paper import pdf
 
-PAGE = "assessment.html"
 FIGURES = "assessment.json"
-PAPER = "assessment.pdf"
 
 
 def write(settings: Settings, wanted: Wanted, progress: Progress) -> tuple[Assessment, Path]:
-    """Assesses, and writes the files; what was found, and the page. Raises Refused."""
+    """Assesses, and writes the files; what was found, and the page. Raises Refused, and StoreError where the desk is to
+    show it."""
+    if wanted.tenant is not None:
+        kept.check_tenant(wanted.tenant)
     found = assess(settings, wanted, progress)
     here = reading_here(settings)
 
@@ -29,8 +33,11 @@ def write(settings: Settings, wanted: Wanted, progress: Progress) -> tuple[Asses
 
     figures = summary(found) | {"wrong_pictures": list(lines_of(found))}
     files.write(wanted.folder / FIGURES, msgspec.json.format(msgspec.json.encode(figures), indent=1))
-    files.write(wanted.folder / PAPER, pdf(found, load))
-    files.write(wanted.folder / PAGE, page(found, load).encode())
+    written = {PAPER: pdf(found, load), PAGE: page(found, load).encode()}
+    for name, data in written.items():
+        files.write(wanted.folder / name, data)
+    if wanted.tenant is not None:
+        kept.keep(kept.place(settings), wanted.tenant, found, written, now_ms())
     return found, wanted.folder / PAGE
 
 

@@ -1,6 +1,7 @@
 """What there is to look at, a file a subject; each handler is a few lines over a service."""
 
 from streams.web.routes import (
+    assessments,
     audit,
     campaigns,
     door,
@@ -35,6 +36,7 @@ ROUTES = (
     *library.ROUTES,
     *models.ROUTES,
     *recipes.ROUTES,
+    *assessments.ROUTES,
     *audit.ROUTES,
     *office.ROUTES,
     *pictures.ROUTES,

@@ -13,6 +13,7 @@ from streams.facts import Database
 from streams.facts.keys import ApiKeys
 from streams.runtime.settings import Settings
 from streams.services import cases, dead, keys, recipe_drafts
+from streams.services.assessing import kept
 from streams.services.dead import DeadLetter
 from streams.services.showing import Showing
 from streams.web import app
@@ -20,6 +21,7 @@ from streams.web.place import Place
 from streams.web.visitors import ROLES
 from tests.streams.flow import Flow, Recorder
 from tests.streams.test_undoing import doubtful
+from tests.streams.web.assessed import assessment
 from tests.streams.web.conftest import Client
 
 SignIn = Callable[..., Client]
@@ -50,6 +52,8 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "mend/mask": ("case",),
     "sample/picture": ("picture",),
     "model/picture": ("task",),
+    "assessments/file": ("at", "file"),
+    "assessments/picture": ("at", "n", "side"),
 }
 FORMS: dict[str, tuple[str, ...]] = {
     "product/rate": ("sku", "asset"),
@@ -76,7 +80,7 @@ LISTS = {
     "try", "try/render", "try/sample", "try/catalogue", "products", "campaigns", "flow", "flow/lanes", "flow/readers",
     "flow/letters", "quality", "costs", "keys", "webhooks", "review", "review/cases", "review/next",
     "sample", "agreement", "library", "library/scene", "library/brand", "connectors", "shelf", "audit", "audit/newest",
-    "audit/begin", "recipe", "recipe/check", "recipe/release", "live", "model",
+    "audit/begin", "recipe", "recipe/check", "recipe/release", "live", "model", "assessments",
 }  # fmt: skip
 
 
@@ -111,7 +115,7 @@ def test_every_page_is_tried_below() -> None:
 
 
 @pytest.fixture
-def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def theirs(database: Database, place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the tenant demo has, by the name under which a page asks for it."""
     review = doubtful(Flow(database))
     sku = review.completed.task.sku
@@ -125,10 +129,12 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
     monkeypatch.setattr(backlog, "find", lambda _settings: [])
     waiting = cases.page(database, cases.Wanted(tenant="demo")).items
+    kept.keep(place.blobs.store, "demo", assessment("SALE"), {kept.PAPER: b"%PDF-"}, 5)
     return {
         "sku": sku, "asset": "amazon-1", "name": "SALE", "review": review.review_id, "letter": "0/7",
         "case": waiting[0].case_id, "digest": waiting[0].picture.digest,
         "picture": waiting[0].picture.digest, "task": review.completed.task.task_id,
+        "at": "5", "file": "pdf", "n": "0", "side": "before",
     }  # fmt: skip
 
 
@@ -203,6 +209,7 @@ LISTING: tuple[str, ...] = (
     "sample",
     "agreement",
     "audit",
+    "assessments",
 )
 
 
