@@ -89,10 +89,10 @@ def tables_from_one_script() -> Iterator[None]:
 def one_reader() -> Iterator[None]:
     """Whoever renders here reads with networks that are opened once: opening those five takes some four seconds."""
     from gpu_workers.local import studio
+    from gpu_workers.reading import opening
 
     with ExitStack() as open_ones, pytest.MonkeyPatch.context() as patch:
-        opening = studio.open_reader
-        opened = cache(lambda folder, preference: open_ones.enter_context(opening(folder, preference)))
+        opened = cache(lambda folder, preference: open_ones.enter_context(opening.open_reader(folder, preference)))
 
         @contextmanager
         def shared(folder: Path, preference: str) -> Iterator[object]:

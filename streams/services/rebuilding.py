@@ -11,7 +11,7 @@ tasks nor costs, and an asset that failed before is planned again; `packshot rep
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas import topics
 from schemas.codec import HASHED, Codec
@@ -45,7 +45,8 @@ from streams.consumer.letters import Delivery, event_in
 from streams.consumer.reading import read
 from streams.consumer.registry import codec_of
 from streams.facts import Database, Facts, Refusal
-from streams.flow.processing import PROCESSORS, placed
+from streams.flow import ahead
+from streams.flow.processing import PROCESSORS, event_key, placed
 from streams.flow.processors import (
     Answers,
     Processor,
@@ -145,6 +146,7 @@ def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts:
         return
     facts.at(record.timestamp_ms)
     try:
+        ahead.check(event, record.timestamp_ms)
         with facts.savepoint():
             processors[type(event)](placed(event, record), facts)
     except Refused:
@@ -312,14 +314,13 @@ def _note_refusals(records: Iterable[Delivery], dead: Sequence[DeadLetter], fact
         if record.position in died:
             facts.refusals.put(_refusal(died[record.position]))
         elif record.topic in consumed and header.REPLAYED in as_mapping(record.headers):
-            facts.refusals.drop(record.event_id, record.position)
+            facts.refusals.drop(event_key(record), record.position)
 
 
 def _refusal(letter: DeadLetter) -> Refusal:
     error = {name: letter.header(f"packshot-error-{name}") for name in ("code", "field", "message")}
-    return Refusal(
-        letter.record.event_id, letter.origin, letter.record.subject, **error, position=letter.origin_position
-    )
+    event = replace(event_key(letter.record), topic=letter.origin)
+    return Refusal(event, **error, position=letter.origin_position)
 
 
 def _compared(table: str, before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]) -> Rebuilt:

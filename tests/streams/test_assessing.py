@@ -16,7 +16,7 @@ from schemas.records import Check, Verdict
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.assessing import assess as assessing
-from streams.services.assessing import faults, report
+from streams.services.assessing import faults, kept, report
 from streams.services.assessing.assess import Wanted
 from streams.services.assessing.estimate import Business, Range, estimate, read_business, share_of
 from streams.services.assessing.faults import KINDS
@@ -230,7 +230,7 @@ def test_a_shop_is_assessed_and_a_sample_of_it_mended(shop: Path, tmp_path: Path
     assert figures["wrong"] == 5
     assert {each["sku"] for each in figures["wrong_pictures"]} == {"low", "dim", "bad", "broken", "none"}
     assert not list(shop.glob("*packshot*"))
-    paper = (tmp_path / "out" / report.PAPER).read_bytes()
+    paper = (tmp_path / "out" / kept.PAPER).read_bytes()
     assert paper.startswith(b"%PDF-")
     assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") >= 1
 
