@@ -154,7 +154,7 @@ def test_refusals_of_before_are_kept(database: Database, engine: Engine) -> None
     config.set_main_option("script_location", "streams.facts:migrations")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0011")
+        command.upgrade(config, "0010")
         for number in range(2500):  # more than are copied at once
             row = f"INSERT INTO refusals VALUES ('id-{number}', 'imagery.catalog', 'demo|A', 'bad', 'f', 'no', 'p', 7)"
             connection.execute(text(row))
