@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from schemas.records import ModelReleased
 
+AHEAD_MAX_MS = 3_600_000  # of a sender's clock to the broker's: those that are kept are off by far less than an hour
+
 
 @dataclass(frozen=True)
 class ModelSplit:

@@ -1,11 +1,13 @@
 """`packshot dead`: what to do about events that could not be worked on."""
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from streams.commands.groups import Group
+from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 from streams.services.moments import Moment
 
@@ -69,14 +71,16 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
 @click.pass_obj
 def replay(settings: Settings, /, by: str, everything: bool, as_json: bool, **filters: Any) -> None:
-    """Send open letters back to where they came from, in order, to be worked on again."""
-    from streams.commands.tables.dead import show_letters
+    """Send open letters back to where they came from, in order, to be worked on again; 1 where one cannot go back."""
+    from streams.commands.tables.dead import show_replayed
     from streams.consumer.clients import make_topics
     from streams.services import dead as desk
 
     _check_named(filters, everything)
     make_topics(settings)
-    show_letters(desk.replay(settings, _wanted(filters), by), as_json=as_json, done="replayed")
+    replayed = desk.replay(settings, _wanted(filters), by)
+    show_replayed(replayed, as_json=as_json)
+    sys.exit(Exit.FOUND if replayed.left else Exit.OK)
 
 
 @dead.command()

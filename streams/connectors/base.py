@@ -6,13 +6,14 @@ in which order hooks come, how often, or whether at all: the sweep finds what th
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module, resources
 from typing import ClassVar
 
 from streams.connectors.http import Client
 from streams.facts.connector_records import Connector
+from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 
 OURS = re.compile(r"packshot-[0-9a-f]{16}-[A-Za-z0-9._-]+")
@@ -44,6 +45,11 @@ class ShopProduct:
     digests: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def newest_ms(products: Iterable[ShopProduct], before_ms: int) -> int:
+    """The time of the last change among products and those before, Unix ms: none that is still to come."""
+    return max([before_ms, *(min(each.updated_ms, now_ms()) for each in products)])
 
 
 @dataclass(frozen=True)

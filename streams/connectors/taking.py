@@ -34,6 +34,7 @@ TEXT_MAX = 1024  # of a title or an attribute's value, as the records have it
 LABEL_MAX = 256
 SOURCES_MAX = 32
 ATTRIBUTES_MAX = 100
+CLOCKS_APART_MAX_MS = 60_000  # a shop's clock and ours; a change that is later counts as made when it was seen
 TRIES = 20  # of a row that others change meanwhile; each time one of them got somewhere
 Outcome = Literal["told", "same", "stale", "hindered"]
 
@@ -62,6 +63,7 @@ class Taking:
         What can be no product of ours is noted with the reason. Raises Unavailable.
         """
         outcome: Outcome | None = None
+        product = _told(product, seen_ms)
         try:
             for _ in range(TRIES):
                 if (outcome := self._take(connector, product, seen_ms, lane)) is not None:
@@ -207,6 +209,11 @@ def event_of(content: Mapping[str, Any], version: int, lane: Lane, at_ms: int) -
         raise Refused("invalid_product", message, field=place.strip("`.")) from error
 
 
+def _told(product: ShopProduct, seen_ms: int) -> ShopProduct:
+    """A product with a time of its change that is none of the future: it would be newer than all that follows."""
+    return replace(product, updated_ms=min(product.updated_ms, seen_ms + CLOCKS_APART_MAX_MS))
+
+
 def _is_stale(before: ConnectorProduct, product: ShopProduct, seen_ms: int) -> bool:
     """Whether more is known than this: a later change, or what somebody saw later.
 
@@ -214,9 +221,8 @@ def _is_stale(before: ConnectorProduct, product: ShopProduct, seen_ms: int) -> b
     """
     if before.deleted:
         return seen_ms <= before.seen_ms
-    return product.updated_ms < before.updated_ms or (
-        product.updated_ms == before.updated_ms and seen_ms < before.seen_ms
-    )
+    known_ms = min(before.updated_ms, before.seen_ms + CLOCKS_APART_MAX_MS)  # of rows that are older than this bound
+    return product.updated_ms < known_ms or (product.updated_ms == known_ms and seen_ms < before.seen_ms)
 
 
 def _is_same(event: CatalogChanged, known: Product) -> bool:

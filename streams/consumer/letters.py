@@ -118,6 +118,11 @@ class Delivery:
         return printable(as_mapping(self.headers).get("ce_id", ""), ID_MAX) or self.position
 
     @property
+    def source(self) -> str:
+        """The CloudEvents source, as far as it is fit to be noted; empty where there is none."""
+        return printable(as_mapping(self.headers).get("ce_source", ""), ID_MAX)
+
+    @property
     def subject(self) -> str:
         """The key as text that is fit to be noted; empty when there is none."""
         return printable((self.key or b"").decode(errors="backslashreplace"), KEY_MAX)

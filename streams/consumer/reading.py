@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
@@ -35,19 +35,42 @@ def read(
         with translated(settings):
             places = _from(consumer, _partitions(consumer, names), since_ms)
             consumer.assign(places)
-            unread = {(place.topic, place.partition) for place in places}
-            heard_s = time.monotonic()
-            while unread or follow:
-                before = len(unread)
-                for each in _turn(consumer, unread):
-                    heard_s = time.monotonic()
-                    yield each
-                if len(unread) < before:
-                    heard_s = time.monotonic()
-                elif not follow and time.monotonic() - heard_s > SILENT_S:
-                    raise TimeoutError
+            yield from _all(consumer, {(place.topic, place.partition) for place in places}, follow=follow)
     finally:
         consumer.close()
+
+
+def at(settings: Settings, wanted: Mapping[Place, Collection[int]]) -> Iterator[Delivery]:
+    """The committed records that stand at these offsets, each partition in its order; those that are gone are left out.
+
+    Raises Unavailable while the brokers do not answer.
+    """
+    consumer = open_consumer(settings, groups.READER, **{"enable.partition.eof": True})
+    unread = set(wanted)
+    try:
+        with translated(settings):
+            consumer.assign([TopicPartition(*place, min(offsets)) for place, offsets in wanted.items()])
+            for each in _all(consumer, unread):
+                if each.place in unread and each.offset in wanted[each.place]:
+                    yield each
+                if each.offset >= max(wanted[each.place]):
+                    unread.discard(each.place)
+    finally:
+        consumer.close()
+
+
+def _all(consumer: Consumer, unread: set[Place], *, follow: bool = False) -> Iterator[Delivery]:
+    """What comes until nothing is `unread`, or for ever. Raises TimeoutError where the brokers fall silent before."""
+    heard_s = time.monotonic()
+    while unread or follow:
+        before = len(unread)
+        for each in _turn(consumer, unread):
+            heard_s = time.monotonic()
+            yield each
+        if len(unread) < before:
+            heard_s = time.monotonic()
+        elif not follow and time.monotonic() - heard_s > SILENT_S:
+            raise TimeoutError
 
 
 def _turn(consumer: Consumer, unread: set[Place]) -> Iterator[Delivery]:

@@ -15,7 +15,7 @@ from streams.facts.models import Comparison, Shadowed
 from streams.facts.outbox import UNSENT_AFTER_S, Backlog, Unsent
 from streams.facts.overviews import CampaignRow, Judged, Live, Queued
 from streams.facts.products import Product
-from streams.facts.refusals import Refusal
+from streams.facts.refusals import EventKey, Refusal
 from streams.facts.replans import Replan
 from streams.facts.reviews import DecisionEvent, Review
 from streams.facts.sessions import EVERY, DeskSession, DeskSessions
@@ -53,6 +53,7 @@ __all__ = [
     "DeskSessions",
     "Endpoint",
     "EndpointState",
+    "EventKey",
     "Facts",
     "Fate",
     "Fitting",

@@ -7,10 +7,13 @@ from sqlalchemy import bindparam, case, func, select
 
 from schemas.identity import content_id
 from schemas.records import ModelAdded, ModelReleased, TaskCompleted
+from schemas.releases import AHEAD_MAX_MS
 from streams.facts import tables as t
 from streams.facts.repository import Repository, load
 
-_ALL_RELEASES = select(t.releases.c.record).order_by(t.releases.c.operation, t.releases.c.place)
+_ALL_RELEASES = select(t.releases.c.record, t.releases.c.updated_at_ms).order_by(
+    t.releases.c.operation, t.releases.c.place
+)
 _RELEASES = _ALL_RELEASES.where(t.releases.c.operation == bindparam("operation"))
 _COMPARISONS = (
     select(
@@ -25,6 +28,11 @@ _COMPARISONS = (
     .group_by(t.shadows.c.model)
     .order_by(t.shadows.c.model)
 )
+
+
+def _made_at_ms(noted: tuple[ModelReleased, int]) -> int:
+    release, noted_at_ms = noted
+    return min(release.released_at_ms, noted_at_ms + AHEAD_MAX_MS)
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,12 @@ class Models(Repository):
     def releases(self, operation: str | None = None) -> list[ModelReleased]:
         """The releases of an operation's models, or of all, oldest first: as they were made, not as they came.
 
-        One that had to be tried again comes behind those that were made after it.
+        One that had to be tried again comes behind those that were made after it. One that was noted before those from
+        the future were refused counts as made when it was noted.
         """
         rows = self._execute(_RELEASES, operation=operation) if operation else self._execute(_ALL_RELEASES)
-        came = [load(row.record, ModelReleased) for row in rows]
-        return sorted(came, key=lambda release: release.released_at_ms)
+        came = [(load(row.record, ModelReleased), row.updated_at_ms) for row in rows]
+        return [release for release, _ in sorted(came, key=_made_at_ms)]
 
     def put_shadow(self, event: TaskCompleted) -> None:
         """Notes how a model in the shadow compared, where one ran; one that is told again changes nothing."""

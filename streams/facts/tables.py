@@ -261,9 +261,11 @@ recipes = Table(
 refusals = Table(
     "refusals",
     metadata,
-    Column("event_id", Characters(EventId), primary_key=True),
+    Column("refusal_id", Characters(Sha256), primary_key=True),  # of the four that follow
     Column("topic", Characters(Label), nullable=False),
     Column("subject", Characters(Label), nullable=False),
+    Column("source", Characters(EventId), nullable=False),
+    Column("event_id", Characters(EventId), nullable=False),
     Column("code", Characters(Code), nullable=False),
     Column("field", Characters(FieldPath), nullable=False),
     Column("message", Characters(Message), nullable=False),

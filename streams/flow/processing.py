@@ -57,7 +57,8 @@ from streams.consumer.ledger import ended, polled
 from streams.consumer.letters import REPLAYED, Delivery, Outgoing, RetryPolicy, event_in, outgoing
 from streams.consumer.poison import poison as poison_of
 from streams.consumer.poison import with_trace
-from streams.facts import Database, Facts, Refusal, Unsent
+from streams.facts import Database, EventKey, Facts, Refusal, Unsent
+from streams.flow import ahead
 from streams.flow.processors import (
     Processor,
     campaigns,
@@ -266,6 +267,7 @@ class Processing:
             try:
                 with facts.savepoint():
                     event = event_in(delivery, self._codec)
+                    ahead.check(event, delivery.timestamp_ms)
                     answers = PROCESSORS[type(event)](placed(event, delivery), facts)
                     answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:
@@ -273,7 +275,7 @@ class Processing:
             records = self._records(answers)
             letters = [self._letter(delivery, refusal, facts) for refusal in answers if isinstance(refusal, Refused)]
         if not letters and REPLAYED in as_mapping(delivery.headers):
-            facts.refusals.drop(delivery.event_id, delivery.position)
+            facts.refusals.drop(event_key(delivery), delivery.position)
         how = "done" if not letters else "dead" if letters[-1].topic == topics.DEAD.name else "retried"
         return Answered([*records, *letters], how)  # type: ignore[arg-type]
 
@@ -288,9 +290,13 @@ class Processing:
         details = {"code": refusal.code, "field": refusal.field, "message": refusal.message}
         log.warning("refused", how=how, position=delivery.position, attempt=delivery.attempt, **details)
         if how == "dead":
-            about = delivery.event_id, delivery.topic, delivery.subject
-            facts.refusals.put(Refusal(*about, **details, position=delivery.position))
+            facts.refusals.put(Refusal(event_key(delivery), **details, position=delivery.position))
         return letter
+
+
+def event_key(delivery: Delivery) -> EventKey:
+    """Which event a delivery is, for the refusals."""
+    return EventKey(delivery.topic, delivery.subject, delivery.source, delivery.event_id)
 
 
 def placed(event: Event, delivery: Delivery) -> Event:

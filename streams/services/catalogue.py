@@ -29,6 +29,9 @@ REMOTE = frozenset({"http", "https", "s3"})
 EVERYTHING = "/"  # what `packshot up` opens to whoever sits at the machine; that is no one who comes by HTTP
 
 
+VERSION_MAX = 2**63 - 1  # as records have it
+
+
 class Invalid(Refused):
     """An event is not well formed; `wrong` names every field and why."""
 
@@ -51,6 +54,21 @@ class _Clock:
 
 
 next_version = _Clock()
+
+
+class _Numbered:
+    """Events with a version that is new to their products, whoever's clock gave them the one that they have."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._given: dict[str, int] = {}
+
+    def __call__(self, event: CatalogChanged) -> CatalogChanged:
+        known = self._facts.products.get(event.tenant, event.sku)
+        above = max(known.version if known else 0, self._given.get(event.sku, 0))
+        version = min(max(next_version(), above + 1), VERSION_MAX)
+        self._given[event.sku] = version
+        return replace(event, version=version)
 
 
 @dataclass(frozen=True)
@@ -95,8 +113,8 @@ class Catalogue:
     def checked(self, tenant: str, values: Iterable[object]) -> "list[Submission | Refused]":
         """Each of many events as JSON, or what is wrong with it."""
         with self.database.read() as facts:
-            cookbook = facts.recipes.cookbook()
-        return [self._checked(tenant, value, cookbook) for value in values]
+            numbered = _Numbered(facts)
+            return [self._checked(tenant, value, facts.recipes.cookbook(), numbered) for value in values]
 
     def send(self, events: Sequence[Submission]) -> list[Submitted]:
         """Sends events that were checked. Raises NotAcknowledged."""
@@ -105,12 +123,13 @@ class Catalogue:
     def _sent(self, event: Submission) -> Submitted:
         return self.send([event])[0]
 
-    def _checked(self, tenant: str, value: object, cookbook: Cookbook) -> Submission | Refused:
+    def _checked(self, tenant: str, value: object, cookbook: Cookbook, numbered: _Numbered) -> Submission | Refused:
         if not isinstance(value, dict):
             return Invalid([("", f"an event is an object, this is {type(value).__name__}")])
         fields = {"type": "CatalogChanged", "tenant": tenant, **value}
-        if fields["type"] == "CatalogChanged":
-            fields.setdefault("version", next_version())
+        is_numbered = fields["type"] != "CatalogChanged" or "version" in fields
+        if not is_numbered:
+            fields["version"] = 1
         try:
             event = parsed(fields)
             if event.tenant != tenant:
@@ -119,7 +138,7 @@ class Catalogue:
             submission.check_makeable(event, cookbook)
         except Refused as refusal:
             return refusal
-        return event
+        return event if is_numbered or not isinstance(event, CatalogChanged) else numbered(event)
 
     def _product(
         self, tenant: str, sku: str, fields: dict[str, Any], if_match: int | None, facts: Facts

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from schemas import topics
 from schemas.codec import Codec
 from schemas.recipes.cookbook import Cookbook
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.consumer.letters import Outgoing, outgoing
-from streams.facts import Asset, Facts
+from streams.facts import Asset, EventKey, Facts
 from streams.flow.processors.campaigns import parts_of
 from streams.flow.processors.intake import content
 from streams.flow.processors.planning import checked
@@ -21,13 +22,16 @@ from streams.runtime.observability import tracer
 from streams.services.event_files import BadLine, Read
 from streams.services.fates import SETTLED, Fate, subject_of
 
+SOURCE = "packshot/submit"
+
 
 @dataclass(frozen=True)
 class Submitted:
-    """An event that was sent, with the id it was sent under."""
+    """An event that was sent, with the id it was sent under, and by whom: `source` is the CloudEvents one."""
 
     event_id: str
     event: Submission
+    source: str = SOURCE
 
     @property
     def subject(self) -> str:
@@ -54,21 +58,22 @@ def _unmakeable(read: Read, cookbook: Cookbook) -> Iterator[BadLine]:
         yield BadLine(read.line, refusal.field, str(refusal))
 
 
-def send(events: Iterable[Submission], sender: Sender, source: str = "packshot/submit") -> list[Submitted]:
+def send(events: Iterable[Submission], sender: Sender, source: str = SOURCE) -> list[Submitted]:
     """Sends events, each as the root of a trace of its own; returns when the broker has acknowledged them all.
 
     A campaign's event without a version has that of the clock, in ms, so that whoever submits later has the newer one;
     in the order of the events within one call. One that names too many products for a record is sent in parts.
     """
     now_ms = time.time_ns() // 1_000_000
-    submitted = [Submitted(str(uuid4()), _versioned(each, now_ms + number)) for number, each in enumerate(events)]
-    sender.send([record for each in submitted for record in _records(each, source, sender.codec)])
+    versioned = (_versioned(each, now_ms + number) for number, each in enumerate(events))
+    submitted = [Submitted(str(uuid4()), each, source) for each in versioned]
+    sender.send([record for each in submitted for record in _records(each, sender.codec)])
     return submitted
 
 
 def fate(submitted: Submitted, facts: Facts) -> Fate:
     """How an event stands now."""
-    refusals = (facts.refusals.get(event_id) for event_id, _ in _sent(submitted))
+    refusals = (facts.refusals.get(_key(submitted, event_id, event)) for event_id, event in _sent(submitted))
     refusal = next((each for each in refusals if each is not None), None)
     refused = "" if refusal is None else f"{refusal.code} ({refusal.field}): {refusal.message}"
     if isinstance(submitted.event, CatalogChanged):
@@ -76,6 +81,11 @@ def fate(submitted: Submitted, facts: Facts) -> Fate:
     if isinstance(submitted.event, CampaignCancelled):
         return Fate("failed", reason=refused) if refused else _cancelled_fate(submitted.event, facts)
     return _campaign_fate(submitted.event, refused, facts)
+
+
+def _key(submitted: Submitted, event_id: str, event: Submission) -> EventKey:
+    """By which a refusal of it is known, as whoever reads its record names it."""
+    return EventKey(topics.topic_of(event).name, topics.key_of(event).decode(), submitted.source, event_id)
 
 
 def _versioned(event: Submission, version: int) -> Submission:
@@ -91,9 +101,9 @@ def _sent(submitted: Submitted) -> list[tuple[str, Submission]]:
     return list(zip(ids, parts, strict=True))
 
 
-def _records(submitted: Submitted, source: str, codec: Codec) -> list[Outgoing]:
+def _records(submitted: Submitted, codec: Codec) -> list[Outgoing]:
     with tracer.start_as_current_span(f"submit {type(submitted.event).__name__}"):
-        return [outgoing(event, source, event_id, codec) for event_id, event in _sent(submitted)]
+        return [outgoing(event, submitted.source, event_id, codec) for event_id, event in _sent(submitted)]
 
 
 def _product_fate(event: CatalogChanged, facts: Facts) -> Fate:

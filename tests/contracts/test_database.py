@@ -1,5 +1,6 @@
 """What the facts promise, on SQLite and on PostgreSQL."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import QueuePool, create_engine
 
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, DefaultsReleased, RecipeReleased
-from streams.facts import Database, DatabaseUnavailable, ProductStates, Refusal
+from streams.facts import Database, DatabaseUnavailable, EventKey, ProductStates, Refusal
 from streams.runtime.settings import SettingsError
 from tests.streams.flow import upsert
 
@@ -119,12 +120,29 @@ def test_a_campaign_is_found_by_its_products_until_it_is_cancelled(database: Dat
 
 
 def test_a_refusal_is_found_by_its_event(database: Database) -> None:
-    refusal = Refusal("id-1", "imagery.catalog", "demo|A", "unknown_channel", "channels", "no such channel")
+    event = EventKey("imagery.catalog", "demo|A", "pim", "id-1")
+    refusal = Refusal(event, "unknown_channel", "channels", "no such channel")
     with database.begin() as facts:
         facts.refusals.put(refusal)
         facts.refusals.put(refusal)
-        assert facts.refusals.get("id-1") == refusal
-        assert facts.refusals.get("id-2") is None
+        assert facts.refusals.get(event) == refusal
+        assert facts.refusals.get(dataclasses.replace(event, event_id="id-2")) is None
+
+
+@pytest.mark.parametrize("other", [{"subject": "acme|A"}, {"source": "erp"}, {"topic": "imagery.campaigns"}], ids=str)
+def test_nobody_who_takes_an_id_that_another_has_hides_the_others_refusal(
+    database: Database, other: dict[str, str]
+) -> None:
+    mine = EventKey("imagery.catalog", "demo|A", "pim", "1")
+    theirs = dataclasses.replace(mine, **other)
+    with database.begin() as facts:
+        facts.refusals.put(Refusal(mine, "unknown_channel", "channels", "no such channel", "imagery.catalog/0/1"))
+        facts.refusals.put(Refusal(theirs, "bad", "", "no", "imagery.catalog/0/2"))
+        facts.refusals.drop(theirs, "imagery.catalog/0/3")
+        assert facts.refusals.get(theirs) is None
+        noted = facts.refusals.get(mine)
+    assert noted is not None
+    assert noted.code == "unknown_channel"
 
 
 def test_locked_products_are_changed_one_after_the_other(database: Database) -> None:

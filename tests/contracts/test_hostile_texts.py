@@ -24,7 +24,7 @@ from schemas.records import (
     TaskFailed,
     Verdict,
 )
-from streams.facts import Database, Facts, Refusal, Share, tables
+from streams.facts import Database, EventKey, Facts, Refusal, Share, tables
 from streams.runtime.errors import Refused
 from tests.streams.flow import blob, done, published, upsert
 
@@ -132,11 +132,11 @@ WRITES: dict[str, Callable[[Facts, str], object]] = {
         RecipeReleased(recipe=hostile, version=1, text=hostile, released_at_ms=1)
     ),
     "put_refusal": lambda facts, hostile: facts.refusals.put(
-        Refusal(hostile, hostile, hostile, hostile, hostile, hostile, hostile)
+        Refusal(EventKey(*[hostile] * 4), hostile, hostile, hostile, hostile)
     ),
-    "drop_refusal": lambda facts, hostile: facts.refusals.drop(hostile, hostile),
+    "drop_refusal": lambda facts, hostile: facts.refusals.drop(EventKey(*[hostile] * 4), hostile),
     "product": lambda facts, hostile: facts.products.get("demo", hostile),
-    "refusal": lambda facts, hostile: facts.refusals.get(hostile),
+    "refusal": lambda facts, hostile: facts.refusals.get(EventKey(*[hostile] * 4)),
 }
 
 
@@ -197,11 +197,12 @@ def test_a_refusal_is_noted_whatever_a_stranger_wrote(hostile: str, catalogues: 
     found = HOSTILE[hostile]
     for database in catalogues:
         with database.begin() as facts:
-            facts.refusals.put(Refusal(found, found, found, found, found, found, found))
-            noted = facts.refusals.get(found)
+            event = EventKey(found, found, found, found)
+            facts.refusals.put(Refusal(event, found, found, found, found))
+            noted = facts.refusals.get(event)
             assert noted is not None
-            facts.refusals.drop(found, "elsewhere")
-            assert facts.refusals.get(found) is None
+            facts.refusals.drop(event, "elsewhere")
+            assert facts.refusals.get(event) is None
 
 
 def test_a_database_of_before_takes_longer_texts(postgres_url: str) -> None:
@@ -217,7 +218,7 @@ def test_a_database_of_before_takes_longer_texts(postgres_url: str) -> None:
     database.upgrade()
     with database.begin() as facts:
         facts.products.put(upsert(sku="B" * 128))
-        facts.refusals.put(Refusal("i" * 256, "t", "s", "c", "f", "m", "p"))
+        facts.refusals.put(Refusal(EventKey("t", "s", "o", "i" * 256), "c", "f", "m", "p"))
     assert database.products() == [("demo", "A"), ("demo", "B" * 128)]
     types = {str(column["type"]) for column in inspect(engine).get_columns("refusals")}
     assert types == {"TEXT", "BIGINT"}

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from msgspec.structs import replace
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from streams.facts import Database, Fitting, schema, tables
+from streams.facts import Database, EventKey, Fitting, Refusal, schema, tables
 from streams.facts.schema import HEAD, VERSION_TABLE, SchemaMismatch
 from tests.streams.case_flow import requested_reviews
 from tests.streams.flow import Flow, upsert
@@ -147,6 +147,22 @@ def test_what_waited_before_there_were_cases_waits_for_its_cases(
         waiting = facts.cases.waiting([found.case_id])[found.case_id]
     assert found.since_ms == 7
     assert {each.review_id for each in waiting} == {each.review_id for each in requests}
+
+
+def test_refusals_of_before_are_kept(database: Database, engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", "streams.facts:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        for number in range(2500):  # more than are copied at once
+            row = f"INSERT INTO refusals VALUES ('id-{number}', 'imagery.catalog', 'demo|A', 'bad', 'f', 'no', 'p', 7)"
+            connection.execute(text(row))
+    assert database.upgrade() == "0010"
+    event = EventKey("imagery.catalog", "demo|A", "", "id-2499")
+    with database.read() as facts:
+        assert facts.refusals.get(event) == Refusal(event, "bad", "f", "no", "p")
+    assert len(database.dump()["refusals"]) == 2500
 
 
 def test_the_head_is_the_newest_revision() -> None:

@@ -127,7 +127,7 @@ def test_the_roles_run_with_their_rights_and_a_listing_service_hears_of_it(clust
     assert heard == {"amazon-1", "web-1"}
     (letter,) = until(lambda: dead.find(operator, Wanted()))
     assert letter.product == ("demo", "junk")
-    assert [each.state for each in dead.replay(operator, Wanted(), by="test")] == ["open"]
+    assert [each.state for each in dead.replay(operator, Wanted(), by="test").sent] == ["open"]
     until(lambda: len(dead.find(operator, Wanted())) == 2)  # it dies once more
     until(lambda: audit(operator).clean)
     producer.close()

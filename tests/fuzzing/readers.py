@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -93,6 +93,10 @@ class _Desk:
         """See streams.consumer.reading.read."""
         return iter([each for name in names for each in self.log.get(name, [])])
 
+    def at(self, _settings: Settings, wanted: Mapping[tuple[str, int], Collection[int]]) -> Iterator[Delivery]:
+        """See streams.consumer.reading.at."""
+        return iter([self.log[topic][offset] for (topic, _), offsets in wanted.items() for offset in sorted(offsets)])
+
     @contextmanager
     def only_writer(self, _settings: Settings) -> Iterator["_Desk"]:
         """See streams.services.dead."""
@@ -113,6 +117,7 @@ def _desk(folder: Path) -> Iterator[tuple[_Desk, Settings]]:
     settings = Settings(data_folder=folder, retry_delays_ms=",".join(map(str, DELAYS_MS)))
     with ExitStack() as stack:
         stack.enter_context(patch.object(dead, "read", desk.read))
+        stack.enter_context(patch.object(dead, "at", desk.at))
         stack.enter_context(patch.object(dead, "_only_writer", desk.only_writer))
         yield desk, settings
 
@@ -147,16 +152,15 @@ def _resolve(desk: _Desk, settings: Settings, rng: Random) -> None:
         wanted = Wanted(names=frozenset([letter.name]))
         if letter.state != "open":
             continue
-        try:
-            ended = (
-                dead.replay(settings, wanted, "ada")
-                if rng.random() < 0.7
-                else dead.discard(settings, wanted, "ada", "old")
-            )
-        except Refused as refusal:
-            if refusal.code not in ("no_origin", "original_lost"):
-                raise Broken(f"{letter.name} cannot be resolved: {refusal}") from refusal
-            continue
+        if rng.random() < 0.7:
+            replayed = dead.replay(settings, wanted, "ada")
+            if any(why.code not in ("no_origin", "original_lost") for _, why in replayed.left):
+                raise Broken(f"{letter.name} cannot be resolved: {replayed.left}")
+            ended = replayed.sent
+            if replayed.left:
+                continue
+        else:
+            ended = dead.discard(settings, wanted, "ada", "old")
         (now,) = dead.find(settings, wanted)
         if [each.name for each in ended] != [letter.name] or now.state == "open":
             raise Broken(f"{letter.name} is resolved, and {now.state}")

@@ -27,6 +27,8 @@ from tests.contracts.shops.base import serving
 from tests.contracts.shops.shopify import ShopifyStandIn
 from tests.streams.connector_world import NETWORKS, START_MS, World
 
+YEAR_MS = 365 * 24 * 3_600_000
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[ShopifyStandIn]:
@@ -217,6 +219,19 @@ def test_alt_texts_are_the_products_title(world: World, shop: ShopifyStandIn) ->
     shop.put("1", "Large mug", world.now_ms)
     world.turn(3600)
     assert [each.alt for each in shop.products["1"].media[:2]] == ["Large mug", "Large mug, 2"]
+
+
+def test_a_change_that_a_shop_tells_of_the_future_does_not_hide_those_that_follow(
+    world: World, shop: ShopifyStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.connectors.base.now_ms", lambda: world.now_ms)
+    shop.put("1", "Mug", START_MS + 10 * YEAR_MS)
+    world.turn()
+    shop.put("1", "Large mug", world.now_ms + 3_599_000)  # its clock was set right
+    world.turn(3600)
+    assert [each.title for each in world.broker.events()] == ["Mug", "Large mug"]
+    assert world.broker.events()[0].version < world.now_ms
+    assert world.connector.cursor[:4] < "2030"  # or the next sweep would find nothing until then
 
 
 def test_two_products_with_one_sku_are_reported_and_neither_takes_the_others_place(

@@ -1,9 +1,15 @@
 """The dead letters on real brokers: found, replayed once, discarded."""
 
+import resource
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import Producer
 
 from schemas import topics
 from schemas.envelope import as_mapping
@@ -15,7 +21,18 @@ from streams.consumer.reading import read
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import dead
-from streams.services.dead import DeadLetter, Wanted
+from streams.services.dead import DeadLetter, Replayed, Wanted
+
+
+def noise(size: int) -> bytes:
+    return Random(size).randbytes(size)
+
+
+def resident_mb() -> float:
+    """What this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
 
 NAMES = ("CATALOG", "COMPLETED", "DEAD", "LETTERS")
 
@@ -82,9 +99,9 @@ def test_a_replay_sends_the_original_back_once_and_in_order(settings: Settings) 
     die(settings, catalog, "A", at_ms=1000, seen_ms=50)
     die(settings, catalog, "A", at_ms=2000, seen_ms=40, offset=8)
     die(settings, catalog, "B", code="other")
-    chosen = dead.replay(settings, Wanted(code="bad"), "ada")
+    chosen = dead.replay(settings, Wanted(code="bad"), "ada").sent
     assert [letter.failed_at_ms for letter in chosen] == [2000, 1000]
-    assert dead.replay(settings, Wanted(code="bad"), "ada") == []
+    assert dead.replay(settings, Wanted(code="bad"), "ada") == Replayed([], [])
     back = list(read(settings, [catalog]))
     assert [(each.key, each.value, each.attempt) for each in back] == [(b"demo|A", b"bytes of A", 0)] * 2
     assert [as_mapping(each.headers)[letters.REPLAYED] for each in back] == [each.record.position for each in chosen]
@@ -98,7 +115,7 @@ def test_a_letter_that_was_written_again_after_a_crash_is_one(settings: Settings
     for at_ms in (1000, 2000):
         die(settings, topics.CATALOG.name, "A", at_ms=at_ms)
     assert found(settings) == [("A", "open")]
-    assert len(dead.replay(settings, Wanted(), "ada")) == 1
+    assert len(dead.replay(settings, Wanted(), "ada").sent) == 1
     assert len(list(read(settings, [topics.CATALOG.name]))) == 1
     assert found(settings) == [("A", "replayed")]
 
@@ -132,18 +149,82 @@ def test_a_discarded_letter_is_closed_with_its_reason_and_goes_nowhere(settings:
     (letter,) = dead.find(settings, Wanted())
     assert letter.resolved is not None
     assert (letter.state, letter.resolved.reason, letter.resolved.resolved_by) == ("discarded", "sold out", "ada")
-    assert dead.replay(settings, Wanted(), "ada") == []
+    assert dead.replay(settings, Wanted(), "ada") == Replayed([], [])
     assert list(read(settings, [topics.CATALOG.name])) == []
 
 
 @pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
-def test_a_letter_from_nowhere_is_refused_and_stops_the_others_from_going_halfway(settings: Settings) -> None:
-    die(settings, topics.CATALOG.name, "A")
-    write(settings, Outgoing(topics.DEAD.name, b"demo|X", b"?", []))
-    with pytest.raises(Refused, match="came from no topic of ours"):
-        dead.replay(settings, Wanted(), "ada")
-    assert {state for _, state in found(settings)} == {"open"}
-    assert list(read(settings, [topics.CATALOG.name])) == []
+def test_what_cannot_go_back_is_said_and_keeps_nothing_else_from_going(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead, "TRANSACTION_MAX", 3)
+    catalog, digest = topics.CATALOG.name, b"0" * 64
+    write(
+        settings,
+        letter_of(catalog, "A", seen_ms=1),
+        Outgoing(topics.DEAD.name, b"demo|X", b"?", []),
+        Outgoing(topics.DEAD.name, b"demo|Y", b"?", [(letters.ORIGIN_TOPIC, b"imagery.gone" * 999)]),
+        replace(letter_of(catalog, "Z", seen_ms=2), headers=[(letters.ORIGIN_TOPIC, catalog.encode()),
+                                                             (letters.ORIGINAL, digest)]),
+        *(letter_of(catalog, f"B-{number}", seen_ms=3 + number) for number in range(9)),
+    )  # fmt: skip
+    replayed = dead.replay(settings, Wanted(), "ada")
+    assert {(each.product[1], why.code) for each, why in replayed.left} == {
+        ("X", "no_origin"), ("Y", "no_origin"), ("Z", "original_lost"),
+    }  # fmt: skip
+    assert [each.product[1] for each in replayed.sent] == ["A", *(f"B-{number}" for number in range(9))]
+    assert sorted(each.value for each in read(settings, [catalog])) == sorted(
+        f"bytes of {each.product[1]}".encode() for each in replayed.sent
+    )
+    assert {sku for sku, state in found(settings) if state == "open"} == {"X", "Y", "Z"}
+    assert dead.replay(settings, Wanted(), "ada").sent == []
+
+
+class Killed(BaseException):
+    """As kill -9 between what is written and its commit: nobody aborts anything."""
+
+
+@pytest.mark.parametrize("settings", ["memory", pytest.param("kafka", marks=pytest.mark.long)], indirect=True)
+def test_what_a_killed_replay_had_not_committed_goes_back_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die(settings, topics.CATALOG.name, "A", seen_ms=1)
+    die(settings, topics.CATALOG.name, "B", seen_ms=2)
+    held: list[Producer] = []
+
+    def killed(producer: Producer, records: Sequence[Outgoing]) -> None:
+        producer.begin_transaction()
+        for record in records:
+            producer.produce(record.topic, record.value, record.key, headers=list(record.headers))
+        producer.flush(10)
+        held.append(producer)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dead, "_write", killed)
+        with pytest.raises(Killed):
+            dead.replay(settings, Wanted(), "ada")
+    assert [each.product[1] for each in dead.replay(settings, Wanted(), "ada").sent] == ["A", "B"]
+    assert [each.value for each in read(settings, [topics.CATALOG.name])] == [b"bytes of A", b"bytes of B"]
+    assert found(settings) == [("A", "replayed"), ("B", "replayed")]
+
+
+def test_many_letters_take_no_more_memory_than_a_few(settings: Settings) -> None:
+    """150 MB of letters, of which a part is in their headers."""
+    large, headers = noise(700_000), [("h", noise(200_000)), (letters.REPLAYED, b"x" * 50_000)]
+    record = Delivery(topics.CATALOG.name, 0, 0, b"demo|A", large, headers, 1)
+    for offset in range(0, 150, 10):
+        same = [replace(record, offset=offset + number) for number in range(10)]
+        write(settings, *(RetryPolicy(()).letter(each, Refused("bad", "no"), 1000) for each in same))
+    before_mb = resident_mb()
+    held = dead.find(settings, Wanted())
+    assert len(held) == 150
+    assert all(each.whole_bytes > 900_000 for each in held)
+    held_bytes = sum(len(name) + len(value) for each in held for name, value in each.record.headers)
+    assert held_bytes / len(held) < 4000
+    assert sum(1 for _ in dead.every(settings)) == 150
+    assert len(dead.discard(settings, Wanted(), "ada", "too many")) == 150
+    assert resident_mb() - before_mb < 75  # of 150: what the reader and the broker in memory have in flight
 
 
 def test_a_letter_that_others_wrote_has_no_story() -> None:

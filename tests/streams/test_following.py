@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from schemas.records import CampaignRequested, ReviewDecided, ReviewRequested
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
-from streams.facts import Database, Refusal
+from streams.facts import Database, EventKey, Refusal
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import local
 from streams.services.fates import Fate
 from streams.services.following import LOOK_ANYWAY_S, follow, news
-from streams.services.submission import Submitted, fate
+from streams.services.submission import SOURCE, Submitted, fate
 from tests.streams.flow import Flow, done, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "GONE"], channels=["instagram"])
@@ -54,8 +54,9 @@ def test_an_event_whose_version_another_took_is_not_done(flow: Flow) -> None:
 def test_one_unknown_product_does_not_end_a_campaign_while_the_others_are_made(flow: Flow) -> None:
     flow.say(upsert())
     assert flow.letters(CAMPAIGN) == [("imagery.dead", "unknown_sku")]
+    event = EventKey("imagery.campaigns", "demo|bf", SOURCE, "campaign")
     with flow.database.begin() as facts:
-        facts.refusals.put(Refusal("campaign", "t", "bf", "unknown_sku", "skus", "no such product: GONE"))
+        facts.refusals.put(Refusal(event, "unknown_sku", "skus", "no such product: GONE"))
     now = fate_of(flow, Submitted("campaign", CAMPAIGN))
     assert now.state == "waiting"
     assert now.waits_for == ["A bf.instagram-1 (planned)"]

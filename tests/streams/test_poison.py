@@ -15,7 +15,7 @@ from schemas.records import AssetWithheld, CatalogChanged, Event, PublicationFai
 from streams.consumer.isolation import EndedTheProcess
 from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.consumer.poison import ERROR_TRACE
-from streams.facts import Database
+from streams.facts import Database, EventKey
 from streams.flow import processing
 from streams.runtime.errors import Refused
 from tests.streams.flow import Flow, done, tasks, upsert
@@ -68,7 +68,7 @@ def test_an_event_that_breaks_its_processor_twice_is_poison(
     assert len(calls) == 2
     assert flow.states() == {}
     with flow.database.read() as facts:
-        assert facts.refusals.get("my-id") is not None
+        assert facts.refusals.get(EventKey("imagery.catalog", "demo|A", "test", "my-id")) is not None
     assert (
         REGISTRY.get_sample_value("packshot_poison_total", {"role": "streams", "topic": "imagery.catalog"})
         == before + 1

@@ -20,7 +20,7 @@ from schemas.records import (
     Verdict,
 )
 from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED, Outgoing, outgoing
-from streams.facts import DatabaseUnavailable, Facts
+from streams.facts import DatabaseUnavailable, EventKey, Facts
 from streams.flow.processors.routing import _rules
 from streams.runtime.errors import Refused
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
@@ -74,9 +74,9 @@ def test_an_unknown_channel_is_refused_and_changes_nothing(flow: Flow) -> None:
 def test_a_refusal_is_kept_under_the_events_id(flow: Flow) -> None:
     flow.deliver(outgoing(upsert(channels=["bazaar"]), "test", "my-id"))
     with flow.database.read() as facts:
-        refusal = facts.refusals.get("my-id")
+        refusal = facts.refusals.get(EventKey("imagery.catalog", "demo|A", "test", "my-id"))
     assert refusal is not None
-    assert (refusal.field, refusal.subject) == ("channels", "demo|A")
+    assert (refusal.field, refusal.event.subject) == ("channels", "demo|A")
 
 
 def test_a_cutout_fans_out_to_its_branches(flow: Flow) -> None:
@@ -224,15 +224,16 @@ def test_whatever_a_host_says_an_asset_ends_with_its_reason(flow: Flow, hostile:
 def test_a_refused_event_that_is_replayed_with_success_is_refused_no_more(flow: Flow) -> None:
     unknown = ReviewDecided(review_id="a" * 64, tenant="demo", sku="A", approved=True)
     record = outgoing(unknown, "test", "my-id")
+    event = EventKey(record.topic, "demo|A", "test", "my-id")
     (letter,) = flow.deliver(type(record)(record.topic, record.key, record.value, [(ATTEMPT, b"9"), *record.headers]))
     assert letter.topic == "imagery.dead"
     review = reviewed(flow)
     with flow.database.begin() as facts:
-        assert facts.refusals.get("my-id") is not None
+        assert facts.refusals.get(event) is not None
     good = outgoing(decision(review, approved=True), "test", "my-id")
     flow.deliver(type(good)(good.topic, good.key, good.value, [*good.headers, (REPLAYED, b"imagery.dead/0/0")]))
     with flow.database.begin() as facts:
-        assert facts.refusals.get("my-id") is None
+        assert facts.refusals.get(event) is None
 
 
 def test_what_is_published_is_not_made_again(flow: Flow) -> None:

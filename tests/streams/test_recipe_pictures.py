@@ -22,7 +22,7 @@ from schemas.records import (
     TaskCompleted,
 )
 from streams.consumer.letters import Delivery, outgoing
-from streams.facts import Database
+from streams.facts import Database, EventKey
 from streams.services.rebuilding import fill
 from tests.streams.flow import Flow, blob, done, published, tasks
 from tests.streams.recipe_releases import MARKETPLACE, SPRING, Mockup, again, product, release, steps
@@ -145,7 +145,7 @@ def test_a_mockup_without_a_height_is_refused_and_the_others_go_on(
     assert flow.states()["shopify-1.lifestyle"] == "failed"
     assert flow.letters(event) == [("imagery.dead", code)]
     with flow.database.read() as facts:
-        refusal = facts.refusals.get(next(iter(_ids(flow))))
+        refusal = facts.refusals.get(EventKey("imagery.catalog", "demo|A", "test", next(iter(_ids(flow)))))
     assert refusal is not None
     assert refusal.field == "attributes.height_cm"
 

@@ -1,5 +1,6 @@
 """Models that are added, released and recalled, as the processors and the facts have them."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -80,6 +81,26 @@ def test_a_release_that_comes_late_does_not_replace_one_that_was_made_after_it(f
         flow.say(event)
     assert [event.stage for event in releases(flow)] == ["stable", "withdrawn"]
     assert split_of(releases(flow), ()).stable == ()
+
+
+def test_a_release_from_the_future_is_refused_and_does_not_count_for_ever(flow: Flow) -> None:
+    flow.say(ADDED)
+    now = time.time_ns() // 1_000_000
+    ahead = release("stable", at_ms=now + 2 * 24 * 3_600_000)
+    assert flow.letters(ahead, attempt=9) == [("imagery.dead", "from_the_future")]
+    flow.say(release("stable", at_ms=now + 60_000))  # no two clocks are the same
+    flow.say(release("withdrawn", at_ms=now + 61_000))
+    assert [event.stage for event in releases(flow)] == ["stable", "withdrawn"]
+
+
+def test_a_release_from_the_future_that_was_noted_once_counts_as_made_when_it_was_noted(flow: Flow) -> None:
+    ahead = release("stable", at_ms=4_102_444_800_000)
+    with flow.database.begin() as facts:
+        facts.at(1_000_000)
+        facts.models.put_release(ahead)
+        facts.at(90_000_000)
+        facts.models.put_release(release("withdrawn", at_ms=90_000_000))
+    assert [event.stage for event in releases(flow)] == ["stable", "withdrawn"]
 
 
 def test_a_model_may_not_take_the_place_of_one_that_ships(flow: Flow) -> None:

@@ -1,5 +1,6 @@
 """Pictures beside each other: what stands out on its shelf is for a person, and says what differs."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -35,6 +36,11 @@ def shelf(version: int = 1, pictures: int = 40, outliers: Sequence[str] = ()) ->
         spreads=spreads,
         outliers=list(outliers),
     )
+
+
+def test_a_look_from_the_future_is_refused_and_does_not_count_for_ever(flow: Flow) -> None:
+    assert flow.letters(shelf(version=253_402_300_799_999), attempt=9) == [("imagery.dead", "from_the_future")]
+    assert flow.letters(shelf(version=time.time_ns() // 1_000_000)) == []
 
 
 def looking(completed: TaskCompleted, look: Mapping[str, float] = LOOK) -> TaskCompleted:

@@ -1,6 +1,7 @@
 """A decision is taken back: before it is carried out, before and after publication, in whatever order words come."""
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.records import (
     AssetRetracted,
@@ -169,6 +170,32 @@ def test_nobody_takes_back_for_another_tenant(flow: Flow) -> None:
     stranger = decided(review, approved=True, tenant="other")
     event = DecisionUndone(tenant="other", sku="A", decision=stranger, version=2)
     assert flow.letters(event) == [("imagery.dead", "wrong_review")]
+
+
+@pytest.mark.parametrize("case", [True, False])
+def test_nobody_takes_back_what_is_anothers_under_a_name_of_their_own(flow: Flow, case: bool) -> None:
+    review = doubtful(flow)
+    flow.say(replace(upsert(), tenant="other", sku="X"))
+    on_case = {"case": review.doubts[0].case, "checks": review.doubts[0].checks} if case else {}
+    approval = decided(review, approved=True, **on_case)
+    assert flow.say(approval)
+    before = flow.states(), flow.states("X", "other")
+    event = DecisionUndone(tenant="other", sku="X", decision=approval, version=2)
+    assert flow.letters(event, attempt=9) == [("imagery.dead", "wrong_review")]
+    assert (flow.states(), flow.states("X", "other")) == before
+    assert flow.say(undone(approval)) == [withdrawn(review)]
+
+
+@pytest.mark.parametrize("case", [True, False])
+def test_nobody_takes_the_last_place_among_the_words(flow: Flow, case: bool) -> None:
+    review = doubtful(flow)
+    on_case = {"case": review.doubts[0].case, "checks": review.doubts[0].checks} if case else {}
+    last = decided(review, approved=True, version=2**63 - 1, **on_case)
+    assert flow.letters(last, attempt=9) == [("imagery.dead", "version_ahead")]
+    assert flow.letters(undone(replace(last, version=1), 2**63 - 1), attempt=9) == [("imagery.dead", "version_ahead")]
+    approval = decided(review, approved=True, **on_case)
+    assert flow.say(approval)
+    assert flow.say(undone(approval)) == [withdrawn(review)]
 
 
 def test_what_passes_after_all_leaves_no_review_behind(flow: Flow) -> None:

@@ -55,8 +55,10 @@ def replay_letter(caller: Asking, letter_id: FromPath[str]) -> Letters:
         raise Problem("scope_missing", "a test key replays nothing")
     if letter.origin in OPERATORS:
         raise Problem("no_origin", f"what came from {letter.origin} an operator sends back", field="letter_id")
-    sent = dead.replay(caller.settings, Wanted(frozenset([letter.name]), tenant=caller.tenant), caller.name)
-    return Letters(items=[letter_view(each) for each in sent])
+    done = dead.replay(caller.settings, Wanted(frozenset([letter.name]), tenant=caller.tenant), caller.name)
+    for _, why in done.left:
+        raise why
+    return Letters(items=[letter_view(each) for each in done.sent])
 
 
 def _known(caller: Caller, letter_id: str) -> DeadLetter:

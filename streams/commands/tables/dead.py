@@ -10,11 +10,11 @@ import msgspec
 from schemas import topics
 from streams.commands.tables import coloured, moment
 from streams.consumer import letters as header
-from streams.runtime.screen import console, print_json, table
+from streams.runtime.screen import console, errors, print_json, table
 from streams.services.views import letter_content, letter_view
 
 if TYPE_CHECKING:
-    from streams.services.dead import DeadLetter
+    from streams.services.dead import DeadLetter, Replayed
 
 
 def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = "") -> None:
@@ -32,6 +32,13 @@ def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = ""
         code, why = each.header(header.ERROR_CODE), each.header(header.ERROR_MESSAGE)
         shown.add_row(each.name, coloured(done or each.state), died, origin, "|".join(each.product), code, why)
     console.show(shown)
+
+
+def show_replayed(replayed: Replayed, *, as_json: bool) -> None:
+    """The letters that went back and, by why, those that cannot."""
+    show_letters(replayed.sent, as_json=as_json, done="replayed")
+    for letter, why in replayed.left:
+        errors.say(f"{letter.name} stays open: {why.code}: {why.message}")
 
 
 def show_letter(letter: DeadLetter, *, as_json: bool) -> None:

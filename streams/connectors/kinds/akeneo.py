@@ -80,7 +80,8 @@ class Akeneo(Shop):
         newest: datetime | None = None
         for items in self._listed("/products-uuid", changed):
             products, unread = self._products(items)
-            newest = max([*([newest] if newest else []), *(_time(each["updated"]) for each in items)], default=None)
+            times = [_told(each["updated"]) for each in items]
+            newest = max([*([newest] if newest else []), *times], default=None)
             cursor = f"{newest - OVERLAP:%Y-%m-%d %H:%M:%S}" if newest else since or ""
             yield Page(products, cursor, unread=unread)
 
@@ -273,6 +274,12 @@ def _addresses(value: Mapping[str, Any], links: Mapping[tuple[str, str], Sequenc
         family = str(value.get("reference_data_name"))
         return [address for code in value["data"] for address in links.get((family, code), [])]
     return [value["data"]] if isinstance(value["data"], str) and "://" in value["data"] else []
+
+
+def _told(moment: str) -> datetime:
+    """A time of the PIM's that is none of the future, where the next sweep would find nothing for long."""
+    told = _time(moment)
+    return min(told, datetime.now(told.tzinfo))
 
 
 def _time(moment: str) -> datetime:

@@ -17,7 +17,17 @@ import msgspec
 
 from schemas.decoding import prepare
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
+from streams.connectors.base import (
+    Hook,
+    Page,
+    Picture,
+    ProductMedia,
+    Shop,
+    ShopProduct,
+    is_ours,
+    media_difference,
+    newest_ms,
+)
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -93,12 +103,12 @@ class Saleor(Shop):
     def pages(self, since: str | None) -> Iterator[Page]:
         """See Shop; a cursor is a time in seconds."""
         where = {"updatedAt": {"gte": datetime.fromtimestamp(int(since)).astimezone().isoformat()}} if since else None
-        after, newest_ms = None, 0
+        after, last_ms = None, 0
         while True:
             found = self._ask(LIST, {"first": PAGE, "after": after, "where": where})["products"]
             products = [self._product(each["node"]) for each in found["edges"]]
-            newest_ms = max([newest_ms, *(each.updated_ms for each in products)])
-            cursor = str(newest_ms // 1000 - OVERLAP_S) if newest_ms else since or ""
+            last_ms = newest_ms(products, last_ms)
+            cursor = str(last_ms // 1000 - OVERLAP_S) if last_ms else since or ""
             yield Page(products, cursor, found["totalCount"])
             if not found["pageInfo"]["hasNextPage"]:
                 return

@@ -9,7 +9,17 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from streams.connectors import signatures
-from streams.connectors.base import Hook, Page, Picture, ProductMedia, Shop, ShopProduct, is_ours, media_difference
+from streams.connectors.base import (
+    Hook,
+    Page,
+    Picture,
+    ProductMedia,
+    Shop,
+    ShopProduct,
+    is_ours,
+    media_difference,
+    newest_ms,
+)
 from streams.connectors.http import Upload
 from streams.runtime.errors import Refused
 
@@ -64,12 +74,12 @@ class Shopify(Shop):
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """See Shop; a cursor is a time."""
-        after, newest_ms, query = None, 0, f"updated_at:>='{since}'" if since else None
+        after, last_ms, query = None, 0, f"updated_at:>='{since}'" if since else None
         while True:
             found = self._ask(LIST, {"first": PAGE, "after": after, "query": query})
             products = [_product(each) for each in found["products"]["nodes"]]
-            newest_ms = max([newest_ms, *(each.updated_ms for each in products)])
-            cursor = _iso(newest_ms - OVERLAP_MS) if newest_ms else since or ""
+            last_ms = newest_ms(products, last_ms)
+            cursor = _iso(last_ms - OVERLAP_MS) if last_ms else since or ""
             yield Page(products, cursor, found["productsCount"]["count"])
             if not found["products"]["pageInfo"]["hasNextPage"]:
                 return

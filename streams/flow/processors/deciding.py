@@ -4,6 +4,8 @@ Each review that a case's decision settles has a word of its own that follows fr
 so one of them may be taken back alone. Of several words on a case the newest counts, in whatever order they come.
 """
 
+from collections.abc import Callable
+
 import structlog
 
 from schemas.doubts import waits_for
@@ -22,6 +24,7 @@ from streams.flow.processors.reviewing import (
     withdrawn,
 )
 from streams.flow.processors.settling import by_cases, each_by_cases, on_review, passed, settled_by
+from streams.flow.processors.words import check_place
 from streams.runtime.errors import Refused
 
 log = structlog.get_logger()
@@ -34,26 +37,45 @@ def decided(event: ReviewDecided, facts: Facts) -> Answers:
 
 def undone(event: DecisionUndone, facts: Facts) -> Answers:
     """Takes a decision back, or one that is still to come. Told again it is answered the same and moves nothing."""
+    _check_own(event)
     case_id = event.decision.case
     return decision_undone(event, facts) if case_id is None else _case_undone(event, case_id, facts)
+
+
+def _check_own(event: DecisionUndone) -> None:
+    """Raises Refused for one that takes back what was decided on another product: nobody does for another tenant."""
+    decision = event.decision
+    if (event.tenant, event.sku) != (decision.tenant, decision.sku):
+        message = f"the decision is on {decision.tenant}|{decision.sku}, and not on {event.tenant}|{event.sku}"
+        raise Refused("wrong_review", message, field="sku" if event.tenant == decision.tenant else "tenant")
 
 
 def opinion_given(event: OpinionGiven, facts: Facts) -> Answers:
     """Notes what one person says of a case that others decide on, too. Told again it changes nothing."""
     case = _case_of(event, event.case, facts)
+    check_place(event.version, case.version)
     facts.opinions.put(event, case)
     facts.cases.hear(case.case_id, event.version)
     return []
 
 
-def note(event: ReviewDecided, case_id: str, facts: Facts) -> list[tuple[Review, ReviewDecided]]:
-    """Notes a decision on a case, and which reviews are settled by it, each with its own word."""
+def _is_pending(review: Review, _facts: Facts) -> bool:
+    return review.state == "pending"
+
+
+def note(
+    event: ReviewDecided, case_id: str, facts: Facts, settles: Callable[[Review, Facts], bool] = _is_pending
+) -> list[tuple[Review, ReviewDecided]]:
+    """Notes a decision on a case, and which reviews are settled by it, each with its own word.
+
+    What passes is noted of closed ones, too, so that the facts do not depend on what was read first.
+    """
     facts.cases.decide(case_id, event)
     settled = []
     for review in facts.cases.reviews(case_id):
-        if review.state != "pending":
-            continue
         _note_what_passes(review, facts)
+        if not settles(review, facts):
+            continue
         decision = by_cases(review.request, review.rank, facts)
         if decision is not None and carry_out(review, decision, facts):
             settled.append((review, decision))
@@ -146,6 +168,7 @@ def _case_of(event: ReviewDecided | OpinionGiven, case_id: str, facts: Facts) ->
 
 def _is_stale(event: DecisionEvent, case: Case, facts: Facts) -> bool:
     """Whether a newer word is known. Raises Refused where another has the event's place, or nothing waits."""
+    check_place(event.version, case.version)
     if event.version < case.rank:
         log.info("stale decision", case=case.case_id, version=event.version, newest=case.rank)
         return True

@@ -13,6 +13,7 @@ from schemas import topics
 from schemas.codec import Codec
 from schemas.envelope import as_mapping
 from schemas.records import TaskCompleted, TaskFailed
+from schemas.text import KEY_MAX
 from streams.blobs import NotFound, ObjectStore, open_store
 from streams.consumer.letters import ORIGIN_TOPIC, Delivery, event_in
 from streams.consumer.reading import read
@@ -28,9 +29,10 @@ from streams.services.audit.findings import Finding, Report
 from streams.services.audit.products import ProductView, disagreements, stuck
 from streams.services.audit.standing import progress, standing
 from streams.services.audit.tasks import TaskLedger
-from streams.services.dead import DeadLetter, Wanted, find
+from streams.services.dead import DeadLetter, every
 
 READING_THREADS = 8
+KEY_BYTES_MAX = 4 * KEY_MAX
 DAY_MS = 24 * 3600 * 1000
 TASKS = frozenset(topic.name for topic in topics.TASKS.values())
 
@@ -140,7 +142,8 @@ class _Log:
         self._progress = progress
         self._moving: set[bytes] = set()
         self._moving_tenants: set[str] = set()
-        self._letters: list[DeadLetter] = []
+        self._letters = self._open_letters = 0
+        self._settled: set[str] = set()
         self._busy: set[Product] = set()
         self._foreign: dict[str, str] = {}
 
@@ -160,11 +163,9 @@ class _Log:
         )
         for record in read(settings, [*retries, *(topic.name for topic in others)]):
             self._note(record)
-        self._letters = find(settings, Wanted(), whole=True)  # a task is known by its record
-        for letter in self._letters:
-            if letter.origin in TASKS:
-                self.tasks.died(letter.record, is_open=letter.state == "open")
-        self._busy = self.tasks.busy() | {each.product for each in self._letters if each.state == "open"}
+        self._busy |= self.tasks.busy()
+        for letter in every(settings):  # one at a time: all that ever died may be more than fits into memory
+            self._note_letter(letter)
 
     def moves(self, product: Product) -> bool:
         """Whether something about a product was not worked on yet when the audit began."""
@@ -176,28 +177,38 @@ class _Log:
 
     def foreign(self) -> Iterator[Finding]:
         """The records that are none of ours, but for those whose dead letters somebody has replayed or discarded."""
-        settled = {letter.origin_position for letter in self._letters if letter.state != "open"}
         for position, why in self._foreign.items():
-            if position not in settled:
+            if position not in self._settled:
                 yield Finding("foreign", position, why)
 
     def counts(self) -> dict[str, int]:
         """The figures of the topics."""
         return self.tasks.counts() | {
             "published": self.announcements.count,
-            "dead_letters": len(self._letters),
-            "dead_letters_open": sum(letter.state == "open" for letter in self._letters),
+            "dead_letters": self._letters,
+            "dead_letters_open": self._open_letters,
             "moving": len(self._moving),
         }
+
+    def _note_letter(self, letter: DeadLetter) -> None:
+        is_open = letter.state == "open"
+        self._letters += 1
+        self._open_letters += is_open
+        if letter.origin in TASKS:
+            self.tasks.died(letter.record, is_open=is_open)
+        if is_open:
+            self._busy.add(topics.product_of(_held(letter.record.key)))
+        elif letter.origin_position in self._foreign:
+            self._settled.add(letter.origin_position)
 
     def _note(self, record: Delivery) -> None:
         if record.topic == topics.REPLIES.name:  # which no group reads: nothing of it is to be worked on
             self._tell(record)
             return
         if record.offset >= self._progress.get((record.topic, record.partition), 0):
-            self._moving.add(record.key or b"")
+            self._moving.add(_held(record.key))
             if topics.CAMPAIGNS.name in (record.topic, as_mapping(record.headers).get(ORIGIN_TOPIC)):
-                self._moving_tenants.add(topics.product_of(record.key)[0])
+                self._moving_tenants.add(topics.product_of(_held(record.key))[0])
         if record.topic.startswith(topics.RETRY_PREFIX):
             self._note_retry(record)
         elif record.topic in (topics.PUBLISHED.name, topics.COMPLETED.name):
@@ -221,6 +232,11 @@ class _Log:
             self.tasks.note(event)
         elif record.topic == topics.PUBLISHED.name:
             self.announcements.note(event)
+
+
+def _held(key: bytes | None) -> bytes:
+    """A key as it is held against products' own: of one that is longer than any of those, no more than shows that."""
+    return (key or b"")[: KEY_BYTES_MAX + 1]
 
 
 def _views(facts: _Facts, origin: _Origin, log: _Log) -> Sequence[ProductView]:

@@ -86,8 +86,10 @@ def replay(visitor: Looking, data: Form) -> Redirect:
     if letter.origin in OPERATORS:
         raise NotHere(f"what came from {letter.origin} is sent back by `packshot dead replay`")
     wanted = Wanted(frozenset([letter.name]), tenant=visitor.tenant)
-    sent = dead.replay(visitor.place.settings, wanted, visitor.name)
-    done = "It is sent back." if sent else "It was dealt with before."
+    replayed = dead.replay(visitor.place.settings, wanted, visitor.name)
+    for _, why in replayed.left:
+        raise NotHere(f"it cannot go back: {why.message}")
+    done = "It is sent back." if replayed.sent else "It was dealt with before."
     return Redirect(visitor.address("flow", done=done), status_code=303, headers=UNSTORED)
 
 

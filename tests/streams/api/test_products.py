@@ -1,5 +1,7 @@
 """Products and campaigns over HTTP: taken as they are, checked as intake would, and read back."""
 
+import time
+
 import msgspec
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
@@ -88,6 +90,16 @@ def test_a_broker_that_is_away_is_reported_within_the_time(demo: Client, recorde
 
 def lines(content: bytes) -> list[dict[str, object]]:
     return [msgspec.json.decode(line) for line in content.splitlines()]
+
+
+def test_a_batch_is_newer_than_what_came_through_a_clock_that_was_ahead(
+    demo: Client, recorder: Recorder, database: Database
+) -> None:
+    ahead = time.time_ns() // 1_000_000 + 2 * 24 * 3_600_000
+    put(database, version=ahead)
+    line = b'{"sku":"A","sources":[{"uri":"https://images.example/%d.jpg"}],"channels":["amazon"]}'
+    demo.post("/v1/products:batch", content=b"\n".join([line % 1, line % 2]))
+    assert [event.version for event in sent(recorder)] == [ahead + 1, ahead + 2]  # type: ignore[attr-defined]
 
 
 def test_a_batch_is_answered_line_by_line(demo: Client, recorder: Recorder) -> None:

@@ -21,7 +21,7 @@ from streams.facts.sealing import Sealer
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.services import dead, keys, webhooks
-from streams.services.dead import DeadLetter
+from streams.services.dead import DeadLetter, Replayed
 from streams.services.orders import Order, Slip
 from streams.services.pictures import begun
 from streams.services.uploads import Upload, Uploads
@@ -103,7 +103,7 @@ def theirs(database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) ->
         "imagery.dead", 0, 7, f"demo|{sku}".encode(), b"", [(letters.ORIGIN_TOPIC, b"imagery.catalog")], 1
     )
     monkeypatch.setattr(dead, "find", lambda _settings, wanted, **_: list(filter(wanted.fits, [DeadLetter(record)])))
-    monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
+    monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: Replayed(dead.find(_settings, wanted), []))
     monkeypatch.setattr(reading, "read", lambda *_args, **_more: iter([record]))
     hook = webhooks.add(Webhooks(database, Sealer()), (), "demo", "https://demo.example/hook", (), "v1").endpoint
     job = begun(Order(tenant="demo"), Slip("c" * 64, Step(operation="cutout")), now_ms() + 60_000)

@@ -13,7 +13,7 @@ from streams.facts import Database
 from streams.facts.keys import ApiKeys
 from streams.runtime.settings import Settings
 from streams.services import cases, dead, keys, recipe_drafts
-from streams.services.dead import DeadLetter
+from streams.services.dead import DeadLetter, Replayed
 from streams.services.showing import Showing
 from streams.web import app
 from streams.web.place import Place
@@ -122,7 +122,7 @@ def theirs(database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str
     origin = (letters.ORIGIN_TOPIC, b"imagery.catalog")
     record = Delivery("imagery.dead", 0, 7, f"demo|{sku}".encode(), b"", [origin], 1)
     monkeypatch.setattr(dead, "find", lambda _settings, wanted, **_: list(filter(wanted.fits, [DeadLetter(record)])))
-    monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: dead.find(_settings, wanted))
+    monkeypatch.setattr(dead, "replay", lambda _settings, wanted, _by: Replayed(dead.find(_settings, wanted), []))
     monkeypatch.setattr(backlog, "find", lambda _settings: [])
     waiting = cases.page(database, cases.Wanted(tenant="demo")).items
     return {

@@ -1,0 +1,23 @@
+"""What comes from the future: a time that a sender tells, and by which the newest counts.
+
+One that is far ahead would count for ever, whatever came after it. It is held against the time at which the broker took
+the record, so that facts which are made anew refuse the same. What else has a newest has a version, which is no time.
+"""
+
+from schemas.records import Event, ModelReleased, ShelfMeasured
+from schemas.releases import AHEAD_MAX_MS
+from streams.runtime.clock import now_ms
+from streams.runtime.errors import Refused
+
+_TOLD: dict[type[Event], str] = {ModelReleased: "released_at_ms", ShelfMeasured: "version"}
+
+
+def check(event: Event, taken_at_ms: int) -> None:
+    """Raises Refused for a time that lies further ahead than clocks are apart; 0 where the broker told no time."""
+    field = _TOLD.get(type(event))
+    if field is None:
+        return
+    ahead_ms = getattr(event, field) - (taken_at_ms or now_ms())
+    if ahead_ms > AHEAD_MAX_MS:
+        message = f"it is {ahead_ms / 1000:.0f} s ahead of the broker's clock; {AHEAD_MAX_MS // 1000} s are let pass"
+        raise Refused("from_the_future", message, field=field)
