@@ -47,6 +47,11 @@ class Facts:
                 self.recipes.forget()
                 raise
 
+    @property
+    def now_ms(self) -> int:
+        """The time at which what is written is noted, Unix time in ms."""
+        return self._transaction.now_ms
+
     def at(self, now_ms: int) -> None:
         """Sets the time at which what follows is noted, Unix time in ms."""
         self._transaction.now_ms = now_ms

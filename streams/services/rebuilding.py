@@ -12,6 +12,7 @@ tasks nor costs, and an asset that failed before is planned again; `packshot rep
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from schemas import topics
 from schemas.codec import HASHED, Codec
@@ -19,6 +20,7 @@ from schemas.envelope import as_mapping
 from schemas.identity import review_id
 from schemas.recipes.cookbook import Release, name_of, shipped_version
 from schemas.records import (
+    AssetWithheld,
     ChannelReleased,
     DecisionUndone,
     DefaultsReleased,
@@ -61,9 +63,11 @@ from streams.flow.processors import (
 )
 from streams.flow.processors.planning import LACKING
 from streams.flow.processors.retouching import is_retouched_since
+from streams.flow.processors.routing import REJECTED
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.dead import DeadLetter, Wanted, find
+from streams.services.followed import Followed
 
 # At equal times causes come before effects.
 SOURCES = (
@@ -109,13 +113,17 @@ def rebuild(settings: Settings) -> list[Rebuilt]:
 def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter], codec: Codec = HASHED) -> None:
     """Makes facts that are empty those that the records tell of."""
     ordered = [each for each in in_order(records) if not replies.stands_alone(each)]
+    followed = Followed(ordered, codec)
+    decided = partial(_review_decided, followed=followed)
+    retold: Mapping[type[Event], Processor] = {**_RETOLD, ReviewDecided: decided}
     died = {letter.origin_position: letter.header(header.ERROR_CODE) for letter in dead}
     noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
     for record in noted:
         if record.topic == topics.RECIPES.name:
             _apply(record, _FIRST, facts, codec)
     for record in noted:
-        _apply(record, _RETOLD, facts, codec)
+        _apply(record, retold, facts, codec)
+    followed.settle_left(facts)
     facts.tasks.forget()  # those that intake would begin today; the ones that it began follow
     for record in ordered:
         _apply(record, _TASKS, facts, codec)
@@ -194,12 +202,12 @@ def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     return []
 
 
-def _review_decided(event: ReviewDecided, facts: Facts) -> Answers:
+def _review_decided(event: ReviewDecided, facts: Facts, *, followed: Followed) -> Answers:
     """Carries a decision out, even on a review that a newer version has closed by now: it came before that."""
     if event.case is not None:
         case = facts.cases.get(event.case)
         if case is not None and case.rank < event.version:
-            deciding.note(event, event.case, facts)
+            deciding.note(event, event.case, facts, followed.settles)
         return []
     review = facts.reviews.get(event.review_id)
     if review is not None and review.rank < event.version:
@@ -231,6 +239,17 @@ def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
         facts.assets.move(*where, "retold live" if is_live else "judged good", verdict=event.verdict)
     elif not is_live and not _was_taken_back(event, facts):
         facts.assets.move(*where, "approved", verdict=event.verdict)
+    return []
+
+
+def _withheld(event: AssetWithheld, facts: Facts) -> Answers:
+    """Closes what nobody had said a word on when the asset came out, once more, just as a person had rejected it."""
+    if not event.reason.startswith(REJECTED):
+        return []
+    waiting = facts.reviews.pending_of(event.tenant, event.sku, event.asset)
+    if any(each.last is None and each.version == event.version for each in waiting):
+        facts.reviews.supersede_others(event.tenant, event.sku, event.asset, "")
+        facts.assets.move(event.tenant, event.sku, event.asset, event.version, "rejected", reason=event.reason)
     return []
 
 
@@ -288,9 +307,9 @@ _RETOLD: dict[type[Event], Processor] = {
     **PROCESSORS,
     TaskCompleted: _completed,
     ReviewRequested: _review_requested,
-    ReviewDecided: _review_decided,
     DecisionUndone: _decision_undone,
     PublishRequested: _publish_requested,
+    AssetWithheld: _withheld,
     RecipeReleased: _released,
     DefaultsReleased: _released,
     ChannelReleased: _released,

@@ -1,10 +1,8 @@
 """The audit finds each fault that is planted, and nothing where all is well."""
 
 import hashlib
-import resource
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -46,13 +44,6 @@ from streams.services.audit.tasks import TaskLedger
 from streams.services.checks import check_everything
 from streams.services.dead import Wanted
 from tests.streams.flow import done, upsert
-
-
-def resident_mb() -> float:
-    """What this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
 
 CACHE = Path(__file__).parents[2] / ".cache"
 TASK = Task(
@@ -392,20 +383,6 @@ def test_a_partition_that_stands_is_reported_with_role_time_and_reason(
     commit(settings, groups.worker("cutout", "urgent"), TOPIC, 1)
     assert found(audit(settings)) == {"lost": 1}
     database.close()
-
-
-def test_letters_of_any_number_and_size_are_read_in_bounded_memory(settings: Settings) -> None:
-    """150 MB of letters: of tasks, of no tasks, with keys and names as large as the broker takes."""
-    task, large = outgoing(TASK, "test"), Random(1).randbytes(450_000)
-    for offset in range(0, 150, 5):
-        for number in range(offset, offset + 5):
-            headers = [("ce_id", str(number).encode() + b"x" * 1000), ("h", large)]
-            died = Delivery(TOPIC, 0, number, large if number % 2 else task.key, task.value + large, headers, 1000)
-            write(settings, RetryPolicy(()).letter(died, Refused("bad", "no"), 1))
-    before_mb = resident_mb()
-    report = audit(settings)
-    assert report.counts["dead_letters_open"] == 150
-    assert resident_mb() - before_mb < 75  # what the reader has in flight, and no more for twice the letters
 
 
 def test_records_that_are_none_of_ours_are_reported_until_somebody_has_dealt_with_them(settings: Settings) -> None:

@@ -14,8 +14,10 @@ from streams.services.rebuilding import fill
 from tests.streams.installation import Installation
 from tests.streams.installation_findings import findings
 
-SEEDS = (*range(20), 28)  # the last one has a campaign cancelled before its tasks are worked on
-SHORT = 2  # how many of the seeds `make test` takes
+# 28 has a campaign cancelled before its tasks are worked on; 30 to 32 have decisions on cases that are read before or
+# behind what closes some of their reviews.
+SEEDS = (*range(20), 28, 30, 31, 32)
+SHORT = (0, 1, 32)  # the seeds that `make test` takes
 ACTS = 14
 
 
@@ -74,7 +76,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(
-    "seed", [seed if seed < SHORT else pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS]
+    "seed", [seed if seed in SHORT else pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS]
 )
 def test_the_facts_come_out_equal_and_nothing_is_lost(database: Database, seed: int, render_nothing: None) -> None:
     _ = render_nothing

@@ -4,6 +4,8 @@ Each review that a case's decision settles has a word of its own that follows fr
 so one of them may be taken back alone. Of several words on a case the newest counts, in whatever order they come.
 """
 
+from collections.abc import Callable
+
 import structlog
 
 from schemas.doubts import waits_for
@@ -57,14 +59,23 @@ def opinion_given(event: OpinionGiven, facts: Facts) -> Answers:
     return []
 
 
-def note(event: ReviewDecided, case_id: str, facts: Facts) -> list[tuple[Review, ReviewDecided]]:
-    """Notes a decision on a case, and which reviews are settled by it, each with its own word."""
+def _is_pending(review: Review, _facts: Facts) -> bool:
+    return review.state == "pending"
+
+
+def note(
+    event: ReviewDecided, case_id: str, facts: Facts, settles: Callable[[Review, Facts], bool] = _is_pending
+) -> list[tuple[Review, ReviewDecided]]:
+    """Notes a decision on a case, and which reviews are settled by it, each with its own word.
+
+    What passes is noted of closed ones, too, so that the facts do not depend on what was read first.
+    """
     facts.cases.decide(case_id, event)
     settled = []
     for review in facts.cases.reviews(case_id):
-        if review.state != "pending":
-            continue
         _note_what_passes(review, facts)
+        if not settles(review, facts):
+            continue
         decision = by_cases(review.request, review.rank, facts)
         if decision is not None and carry_out(review, decision, facts):
             settled.append((review, decision))

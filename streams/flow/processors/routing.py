@@ -32,6 +32,8 @@ from streams.flow.processors.retracting import is_retracted, is_undone
 from streams.flow.processors.telling import with_action
 from streams.runtime.errors import Refused
 
+REJECTED = "rejected: "  # how the reason of an asset begins that came out as a person had rejected it
+
 
 def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
     """Fans out to the following steps and judges the asset, if the task made one."""
@@ -161,7 +163,7 @@ def reject_again(event: TaskCompleted, review: Review, facts: Facts) -> list[Eve
     if decision is None or decision.approved or decision.redo:
         return []
     about = (task.tenant, task.sku, review.asset, task.version)
-    reason = f"rejected: {decision.reason}"
+    reason = f"{REJECTED}{decision.reason}"
     if not facts.assets.move(*about, "rejected before", reason=reason):
         return []
     tenant, sku, asset, version = about
