@@ -158,7 +158,7 @@ def test_refusals_of_before_are_kept(database: Database, engine: Engine) -> None
         for number in range(2500):  # more than are copied at once
             row = f"INSERT INTO refusals VALUES ('id-{number}', 'imagery.catalog', 'demo|A', 'bad', 'f', 'no', 'p', 7)"
             connection.execute(text(row))
-    assert database.upgrade() == "0011"
+    assert database.upgrade() == "0010"
     event = EventKey("imagery.catalog", "demo|A", "", "id-2499")
     with database.read() as facts:
         assert facts.refusals.get(event) == Refusal(event, "bad", "f", "no", "p")

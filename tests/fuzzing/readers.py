@@ -15,6 +15,7 @@ from unittest.mock import patch
 import msgspec
 
 from schemas import codec, topics
+from schemas.records import Event, TaskCompleted, TaskFailed
 from schemas.text import UNFIT
 from streams.blobs import Blobs
 from streams.commands.tables.dead import show_letter, show_letters
@@ -66,6 +67,12 @@ def _decode(read: Delivery) -> None:
         raise Broken(f"not the same when it is written again: {event}")
 
 
+def _belongs(event: Event, topic: str) -> bool:
+    """As `topics.belongs`, but for replies by a way of its own: a planted bug has all records belong everywhere."""
+    answers = isinstance(event, TaskCompleted | TaskFailed)
+    return topics.topic_of(event).name == topic or (answers and topic == topics.REPLIES.name)
+
+
 def _consider(read: Delivery) -> None:
     try:
         event = event_in(read)
@@ -73,7 +80,7 @@ def _consider(read: Delivery) -> None:
         if not refusal.code or not refusal.message.isprintable():
             raise Broken(f"a refusal that cannot be shown: {refusal.message!r}") from refusal
         return
-    if not topics.belongs(event, read.topic) or topics.key_of(event) != read.key:
+    if not _belongs(event, read.topic) or topics.key_of(event) != read.key:
         raise Broken(f"{read.key!r} on {read.topic} is taken for {event}")
 
 

@@ -122,7 +122,7 @@ def test_a_cutout_is_the_same_here_and_in_the_pool(settings: Settings, tmp_path:
             sku="s",
             version=1,
             lane="bulk",
-            step=Step(operation="cutout"),
+            step=Step(operation="cutout", next=[Step(operation="packshot", asset="web-1", channel="web")]),
             source=Source(uri=(tmp_path / "a.png").as_uri()),
         )
         _, result, _ = pool.work(task, Results(blobs), Meter(Prices()))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from schemas.codec import HASHED
+from streams.runtime.errors import Refused
 
 CHECKED = {"color": "#102030", "engine_price": 1, "codec": HASHED}  # what has to be like that wherever it is read
 
@@ -43,6 +44,8 @@ def _plain(kind: Any, text: str, within: tuple[Any, ...]) -> Any:
         return plain[kind]
     if kind is Any:
         return text
+    if kind is Refused:
+        return Refused(text, text, field=text)
     assert dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct), f"nothing is known about {kind}"
     hints = typing.get_type_hints(kind, include_extras=True)
     names = [*getattr(kind, "__struct_fields__", ()), *(each.name for each in _fields(kind))]
