@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, tuple_, update
 
 from schemas.doubts import waits_for
 from schemas.records import ReviewDecided, ReviewRequested
@@ -103,6 +103,8 @@ class Cases(Repository):
             {"case_id": doubt.case, "checks": f",{','.join(doubt.checks)},", "settled": doubt.case in settled}
             for doubt in doubts
         ]
+        others = (_d.review_id == request.review_id, _d.case_id.not_in([doubt.case for doubt in doubts]))
+        self._connection.execute(delete(ct.doubts).where(*others))  # of when it was asked for by other rules
         self._upsert(ct.doubts, {"review_id": request.review_id, **shared, "deadline_ms": task.deadline_ms}, *rows)
 
     def get(self, case_id: str) -> Case | None:

@@ -183,7 +183,9 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
 def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     task = event.completed.task
     known = facts.reviews.get(event.review_id)
-    if known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
+    if known is not None and known.state == "pending" and asking.by_other_rules(event, known):
+        asking.close(known, facts)
+    elif known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
         return []
     review = asking.open_review(event, facts)
     product = facts.products.get(task.tenant, task.sku)

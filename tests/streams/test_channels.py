@@ -107,6 +107,23 @@ def test_what_is_live_is_judged_anew_by_the_rules_that_count(flow: Flow) -> None
     assert flow.states()["amazon-1"] == "review"
 
 
+def test_what_waits_is_asked_for_anew_by_the_rules_that_count(flow: Flow) -> None:
+    (before,) = judged(flow, upsert(), fill=0.5)
+    (replan,) = flow.say(release(STRICT))
+    (review,) = judged(flow, replan, fill=0.5)
+    assert isinstance(before, ReviewRequested)
+    assert isinstance(review, ReviewRequested)
+    assert review.review_id == before.review_id, "nothing of the rules that changed makes another picture"
+    assert review.verdict.rules.endswith("amazon@2026-11.2")
+    assert judged(flow, ReplanRequested(tenant="demo", sku="A"), fill=0.5) == [review], "told again it is the same"
+    with flow.database.read() as facts:
+        known = facts.reviews.get(review.review_id)
+        assert known is not None
+        assert (known.state, known.request) == ("pending", review)
+        waits_for = facts.cases.open_doubts([review.review_id])[review.review_id]
+    assert waits_for == {each.case for each in review.doubts}
+
+
 def test_what_is_as_good_by_the_new_rules_says_so(flow: Flow) -> None:
     (request,) = judged(flow, upsert(), fill=0.88)
     assert isinstance(request, PublishRequested)

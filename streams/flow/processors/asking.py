@@ -10,10 +10,12 @@ from streams.flow.processors.settling import again, passed, settled_by
 
 
 def ask(request: ReviewRequested, title: str, facts: Facts) -> list[Event]:
-    """Asks a person, unless what was decided before settles it; told again it is the same."""
+    """Asks a person, unless what was decided before settles it; told again it is the same, by the same rules."""
     known = facts.reviews.get(request.review_id)
     if known is not None and known.state == "pending":
-        return [known.request]
+        if not by_other_rules(request, known):
+            return [known.request]
+        close(known, facts)
     settled = settled_by(request, 0 if known is None else known.rank, facts)
     request = replace(request, settled=settled, again="" if settled else again(request, facts))
     review = open_review(request, facts)
@@ -23,6 +25,17 @@ def ask(request: ReviewRequested, title: str, facts: Facts) -> list[Event]:
     if isinstance(answer, Task):
         facts.tasks.put(answer)
     return [request, answer]
+
+
+def by_other_rules(request: ReviewRequested, known: Review) -> bool:
+    """Whether rules were released since a review was asked for: by them another thing may be in doubt."""
+    return known.request.verdict.rules != request.verdict.rules
+
+
+def close(review: Review, facts: Facts) -> None:
+    """Has a review wait no more, so that it can be opened anew."""
+    task = review.request.completed.task
+    facts.reviews.supersede_others(task.tenant, task.sku, review.asset, "")
 
 
 def open_review(request: ReviewRequested, facts: Facts) -> Review:
