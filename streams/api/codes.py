@@ -116,6 +116,7 @@ CODES: dict[str, Meaning] = {
         422, "The key was used for another request", "Take a new `Idempotency-Key` for a new request."
     ),
     "refused": Meaning(422, "Refused", "`detail` says why."),
+    "letter_gone": Meaning(422, "The letter cannot go back", "Its record was removed from its topic meanwhile."),
     "no_origin": Meaning(422, "The letter cannot go back", "It came from no topic of ours."),
     "quota_exceeded": Meaning(
         429, "Too many requests", "Wait for as long as `Retry-After` says. Reading costs nothing.", retryable=True

@@ -267,7 +267,7 @@ class Processing:
             try:
                 with facts.savepoint():
                     event = event_in(delivery, self._codec)
-                    ahead.check(event, delivery.timestamp_ms)
+                    ahead.check_time(event, delivery.timestamp_ms)
                     answers = PROCESSORS[type(event)](placed(event, delivery), facts)
                     answers = admitted(answers, facts, self._quota_per_hour, delivery.timestamp_ms)
             except Refused as refusal:

@@ -41,6 +41,7 @@ HELD_BYTES = {
 }
 OPEN_MS = 15_000  # for so long the transaction of a killed command holds up readers
 CALL_S = 30.0
+GONE = "its record was removed from the topic meanwhile"
 
 log = structlog.get_logger()
 
@@ -235,6 +236,8 @@ def _resolve(
                     going.append((known[letter.name], records(letter)))
                 except Refused as why:
                     left.append((known[letter.name], why))
+            gone = known.keys() - {each.name for each, _ in (*going, *left)}
+            left += [(known[name], Refused("letter_gone", GONE)) for name in sorted(gone)]
             _send(producer, going, sent, left)
     return Replayed(sent, left)
 

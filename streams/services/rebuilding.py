@@ -154,7 +154,7 @@ def _apply(record: Delivery, processors: Mapping[type[Event], Processor], facts:
         return
     facts.at(record.timestamp_ms)
     try:
-        ahead.check(event, record.timestamp_ms)
+        ahead.check_time(event, record.timestamp_ms)
         with facts.savepoint():
             processors[type(event)](placed(event, record), facts)
     except Refused:

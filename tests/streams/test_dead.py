@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from random import Random
 from uuid import uuid4
@@ -228,3 +229,14 @@ def test_a_letter_that_died_at_a_time_that_no_calendar_has_is_shown(capsys: pyte
     record = Delivery(topics.DEAD.name, 0, 7, b"demo|A", b"{}", headers)
     show_letters([DeadLetter(record)], as_json=False)
     assert "100000000000000000 ms" in capsys.readouterr().out
+
+
+def test_a_letter_whose_record_is_gone_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = [(letters.ORIGIN_TOPIC, topics.CATALOG.name.encode())]
+    letter = DeadLetter(Delivery(topics.DEAD.name, 1, 2, b"demo|A", b"", origin, 77))
+    monkeypatch.setattr(dead, "find", lambda *_: [letter])
+    monkeypatch.setattr(dead, "at", lambda *_: iter([]))
+    monkeypatch.setattr(dead, "_only_writer", lambda _: nullcontext())
+    replayed = dead.replay(Settings(), Wanted(), "ada")
+    assert replayed.sent == []
+    assert [(each, why.code) for each, why in replayed.left] == [(letter, "letter_gone")]

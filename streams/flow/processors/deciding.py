@@ -11,6 +11,7 @@ import structlog
 from schemas.doubts import waits_for
 from schemas.records import DecisionUndone, OpinionGiven, ReviewDecided, Task
 from streams.facts import Case, DecisionEvent, Facts, Product, Review
+from streams.flow.ahead import check_version
 from streams.flow.processors import Answers
 from streams.flow.processors.planning import redone
 from streams.flow.processors.retracting import was_undone
@@ -24,7 +25,6 @@ from streams.flow.processors.reviewing import (
     withdrawn,
 )
 from streams.flow.processors.settling import by_cases, each_by_cases, on_review, passed, settled_by
-from streams.flow.processors.words import check_place
 from streams.runtime.errors import Refused
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ def _check_own(event: DecisionUndone) -> None:
 def opinion_given(event: OpinionGiven, facts: Facts) -> Answers:
     """Notes what one person says of a case that others decide on, too. Told again it changes nothing."""
     case = _case_of(event, event.case, facts)
-    check_place(event.version, case.version)
+    check_version(event.version, case.version)
     facts.opinions.put(event, case, facts.cases.in_doubt(case.case_id))
     facts.cases.hear(case.case_id, event.version)
     return []
@@ -168,7 +168,7 @@ def _case_of(event: ReviewDecided | OpinionGiven, case_id: str, facts: Facts) ->
 
 def _is_stale(event: DecisionEvent, case: Case, facts: Facts) -> bool:
     """Whether a newer word is known. Raises Refused where another has the event's place, or nothing waits."""
-    check_place(event.version, case.version)
+    check_version(event.version, case.version)
     if event.version < case.rank:
         log.info("stale decision", case=case.case_id, version=event.version, newest=case.rank)
         return True

@@ -16,9 +16,9 @@ from schemas.operations import OPERATIONS
 from schemas.operations.base import BadParameters
 from schemas.records import CutoutRetouched, Origin, Task
 from streams.facts import Facts, Product
+from streams.flow.ahead import check_version
 from streams.flow.processors.planning import AssetRequest, first_tasks
 from streams.flow.processors.retracting import is_retracted
-from streams.flow.processors.words import check_place
 from streams.runtime.errors import Refused
 
 OPERATION = "cutout"
@@ -36,7 +36,7 @@ def begun_again(event: CutoutRetouched, product: Product, requests: Sequence[Ass
         raise Refused("unknown_source", f"{event.sku} has no such photograph: {event.source.uri}", field="source")
     check(event)
     known = facts.retouches.get(event.tenant, event.sku, event.source)
-    check_place(event.version, 0 if known is None else known.version)
+    check_version(event.version, 0 if known is None else known.version)
     if known is not None and _is_stale(event, known):
         return []
     facts.retouches.put(event)

@@ -17,11 +17,11 @@ from schemas.records import (
     TaskCompleted,
 )
 from streams.facts import AssetEvent, DecisionEvent, Facts, Product, Review
+from streams.flow.ahead import check_version
 from streams.flow.processors import Answers
 from streams.flow.processors.accepting import publish_request
 from streams.flow.processors.planning import redone
 from streams.flow.processors.retracting import was_undone
-from streams.flow.processors.words import check_place
 from streams.runtime.errors import Refused
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ def _is_stale(event: DecisionEvent, review: Review) -> bool:
 
     What was decided may be decided otherwise by a newer word once it is taken back, which may be still to come.
     """
-    check_place(event.version, review.rank)
+    check_version(event.version, review.rank)
     if event.version < review.rank:
         log.info("stale decision", review=review.review_id, version=event.version, newest=review.rank)
         return True
