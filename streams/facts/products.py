@@ -1,6 +1,6 @@
 """Products: the newest known version of each."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,18 @@ class Products(Repository):
 
     def unknown(self, tenant: str, skus: Collection[str]) -> list[str]:
         """Those of `skus` that are no product of the tenant, or of one that is deleted; in order."""
+        known = {row.sku for row in self._named(tenant, skus) if not row.deleted}
+        return [sku for sku in sorted(set(skus)) if sku not in known]
+
+    def versions(self, tenant: str, skus: Collection[str]) -> dict[str, int]:
+        """The newest version of each of `skus` that was a product of the tenant once, be it deleted."""
+        return {row.sku: row.version for row in self._named(tenant, skus)}
+
+    def _named(self, tenant: str, skus: Collection[str]) -> Iterator[Any]:
         columns, named = t.products.c, sorted(set(skus))
-        known: set[str] = set()
+        query = select(columns.sku, columns.version, columns.deleted).where(columns.tenant == tenant)
         for first in range(0, len(named), _AT_ONCE_MAX):
-            of_these = columns.sku.in_(named[first : first + _AT_ONCE_MAX])
-            where = (columns.tenant == tenant, columns.deleted.is_(False), of_these)
-            known |= set(self._connection.execute(select(columns.sku).where(*where)).scalars())
-        return [sku for sku in named if sku not in known]
+            yield from self._connection.execute(query.where(columns.sku.in_(named[first : first + _AT_ONCE_MAX])))
 
 
 def _product(row: Any) -> Product:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -56,19 +56,11 @@ class _Clock:
 next_version = _Clock()
 
 
-class _Numbered:
-    """Events with a version that is new to their products, whoever's clock gave them the one that they have."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._given: dict[str, int] = {}
-
-    def __call__(self, event: CatalogChanged) -> CatalogChanged:
-        known = self._facts.products.get(event.tenant, event.sku)
-        above = max(known.version if known else 0, self._given.get(event.sku, 0))
-        version = min(max(next_version(), above + 1), VERSION_MAX)
-        self._given[event.sku] = version
-        return replace(event, version=version)
+def _numbered(event: CatalogChanged, newest: dict[str, int]) -> CatalogChanged:
+    """The event with a version above its product's newest, whoever's clock gave that; `newest` is kept up."""
+    version = min(max(next_version(), newest.get(event.sku, 0) + 1), VERSION_MAX)
+    newest[event.sku] = version
+    return replace(event, version=version)
 
 
 @dataclass(frozen=True)
@@ -113,8 +105,12 @@ class Catalogue:
     def checked(self, tenant: str, values: Iterable[object]) -> "list[Submission | Refused]":
         """Each of many events as JSON, or what is wrong with it."""
         with self.database.read() as facts:
-            numbered = _Numbered(facts)
-            return [self._checked(tenant, value, facts.recipes.cookbook(), numbered) for value in values]
+            cookbook = facts.recipes.cookbook()
+            each = [(value, self._checked(tenant, value, cookbook)) for value in values]
+            newest = facts.products.versions(
+                tenant, [event.sku for value, event in each if _asks_for_version(event, value)]
+            )
+        return [_numbered(event, newest) if _asks_for_version(event, value) else event for value, event in each]
 
     def send(self, events: Sequence[Submission]) -> list[Submitted]:
         """Sends events that were checked. Raises NotAcknowledged."""
@@ -123,13 +119,12 @@ class Catalogue:
     def _sent(self, event: Submission) -> Submitted:
         return self.send([event])[0]
 
-    def _checked(self, tenant: str, value: object, cookbook: Cookbook, numbered: _Numbered) -> Submission | Refused:
+    def _checked(self, tenant: str, value: object, cookbook: Cookbook) -> Submission | Refused:
         if not isinstance(value, dict):
             return Invalid([("", f"an event is an object, this is {type(value).__name__}")])
         fields = {"type": "CatalogChanged", "tenant": tenant, **value}
-        is_numbered = fields["type"] != "CatalogChanged" or "version" in fields
-        if not is_numbered:
-            fields["version"] = 1
+        if fields["type"] == "CatalogChanged":
+            fields = {"version": 1} | fields
         try:
             event = parsed(fields)
             if event.tenant != tenant:
@@ -138,7 +133,7 @@ class Catalogue:
             submission.check_makeable(event, cookbook)
         except Refused as refusal:
             return refusal
-        return event if is_numbered or not isinstance(event, CatalogChanged) else numbered(event)
+        return event
 
     def _product(
         self, tenant: str, sku: str, fields: dict[str, Any], if_match: int | None, facts: Facts
@@ -195,6 +190,10 @@ def subject_of(event: Submission) -> tuple[str, int]:
     """What an event is about, and its version."""
     named = event.sku if isinstance(event, CatalogChanged) else event.campaign
     return named, event.version
+
+
+def _asks_for_version(event: Submission | Refused, value: object) -> TypeGuard[CatalogChanged]:
+    return isinstance(event, CatalogChanged) and isinstance(value, dict) and "version" not in value
 
 
 def _conflicts(event: CatalogChanged, newest: int, known: CatalogChanged) -> bool:
