@@ -29,8 +29,8 @@ test:  ## All tests but the long suites; three files at a time on two cores, for
 	@$(AT_ONCE) $(MARK_DEV) $(WEIGHTS) $(KERNELS)
 	$(BIN)/python -m pytest -m "not long and not heavy and not infra" -n 3 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
-test-long: $(MARK_DEV) $(MARK_SCHEMATHESIS) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away for a while, lets members come and go
-	$(BIN)/python -m pytest -m "long and not heavy and not infra" -n 2 --dist loadfile --no-loadscope-reorder
+test-long: $(MARK_DEV) $(MARK_SCHEMATHESIS) $(WEIGHTS) $(KERNELS)  ## Kills a running system, takes its parts away, shops, browsers: an hour; CI runs some, so: FILES="tests/e2e/test_kill.py"
+	$(BIN)/python -m pytest -m "long and not heavy and not infra" -n 2 --dist loadfile --no-loadscope-reorder $(FILES)
 
 test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rights, roles ended by signals, the worst pictures at once, a short chaos; not part of CI
 	$(BIN)/python -m pytest -m heavy
