@@ -98,6 +98,12 @@ class Delivery:
         return whole_number(as_mapping(self.headers).get(ATTEMPT)) or 0
 
     @property
+    def origin_position(self) -> str:
+        """Where the try stood that this is a letter of, or written again after: topic/partition/offset."""
+        known = as_mapping(self.headers)
+        return "/".join(known.get(name, "") for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET))
+
+    @property
     def deadline_ms(self) -> int | None:
         """Until when the work on this record is wanted, in Unix time; None for ever."""
         return whole_number(as_mapping(self.headers).get(DEADLINE))

@@ -76,7 +76,7 @@ class DeadLetter:
     @property
     def origin_position(self) -> str:
         """Where its last try stood: topic/partition/offset."""
-        return f"{self.origin}/{self.header(header.ORIGIN_PARTITION)}/{self.header(header.ORIGIN_OFFSET)}"
+        return self.record.origin_position
 
     @property
     def product(self) -> tuple[str, str]:

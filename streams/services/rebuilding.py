@@ -22,6 +22,7 @@ from schemas.recipes.cookbook import Release, name_of, shipped_version
 from schemas.records import (
     AssetWithheld,
     ChannelReleased,
+    CutoutRetouched,
     DecisionUndone,
     DefaultsReleased,
     Event,
@@ -86,6 +87,8 @@ SOURCES = (
 # event for the assets that lacked nothing.
 NOTED_ALL_THE_SAME = frozenset({"unknown_sku", "campaign_cancelled", *LACKING})
 
+_ABSENT = frozenset({"unknown_product", "unknown_source"})
+
 
 @dataclass(frozen=True)
 class Rebuilt:
@@ -116,8 +119,8 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter], 
     followed = Followed(ordered, codec)
     decided = partial(_review_decided, followed=followed)
     retold: Mapping[type[Event], Processor] = {**_RETOLD, ReviewDecided: decided}
-    died = {letter.origin_position: letter.header(header.ERROR_CODE) for letter in dead}
-    noted = [each for each in ordered if each.position not in died or _is_noted(each, died[each.position])]
+    failed = _came_again(ordered) | {each.origin_position: each.header(header.ERROR_CODE) for each in dead}
+    noted = [each for each in ordered if each.position not in failed or _is_noted(each, failed[each.position])]
     for record in noted:
         if record.topic == topics.RECIPES.name:
             _apply(record, _FIRST, facts, codec)
@@ -130,8 +133,15 @@ def fill(facts: Facts, records: Iterable[Delivery], dead: Sequence[DeadLetter], 
     _note_refusals(ordered, dead, facts)
 
 
+def _came_again(records: Sequence[Delivery]) -> dict[str, str]:
+    """Where records stood that were to be tried again, and were written again for it, and what they failed of."""
+    ids = {record.position: record.event_id for record in records}
+    again = [each for each in records if each.attempt and ids.get(each.origin_position) == each.event_id]
+    return {each.origin_position: as_mapping(each.headers).get(header.ERROR_CODE, "") for each in again}
+
+
 def _is_noted(record: Delivery, code: str) -> bool:
-    """Whether what died of this was noted all the same; a decision is carried out as a whole or not at all."""
+    """Whether what failed of this was noted all the same; a decision is carried out as a whole or not at all."""
     return code in NOTED_ALL_THE_SAME and record.topic != topics.DECISIONS.name
 
 
@@ -215,6 +225,18 @@ def _review_decided(event: ReviewDecided, facts: Facts, *, followed: Followed) -
     if review is not None and review.rank < event.version:
         reviewing.check_product(review, event)
         reviewing.carry_out(review, event, facts)
+    return []
+
+
+def _retouched(event: CutoutRetouched, facts: Facts) -> Answers:
+    """Notes a retouch that was read while its product had the photograph, though the topics' times say otherwise."""
+    try:
+        return intake.cutout_retouched(event, facts)
+    except Refused as refusal:
+        known = facts.retouches.get(event.tenant, event.sku, event.source)
+        if refusal.code not in _ABSENT or (known is not None and known.version >= event.version):
+            raise
+    facts.retouches.put(event)
     return []
 
 
@@ -309,6 +331,7 @@ _RETOLD: dict[type[Event], Processor] = {
     **PROCESSORS,
     TaskCompleted: _completed,
     ReviewRequested: _review_requested,
+    CutoutRetouched: _retouched,
     DecisionUndone: _decision_undone,
     PublishRequested: _publish_requested,
     AssetWithheld: _withheld,

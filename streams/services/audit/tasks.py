@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.codec import HASHED, Codec, WireError
-from schemas.envelope import as_mapping
 from schemas.records import Task, TaskCompleted, TaskFailed
 from streams.consumer import replies
-from streams.consumer.letters import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TOPIC, Delivery
+from streams.consumer.letters import Delivery
 from streams.services.audit.findings import Finding, Kind
 
 Place = tuple[str, int]
@@ -134,9 +133,7 @@ class TaskLedger:
         return {entry.product for entry in self.entries.values() if entry.waiting}
 
     def _entry(self, letter: Delivery) -> Entry | None:
-        headers = as_mapping(letter.headers)
-        origin = "/".join(headers.get(name, "") for name in (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET))
-        return self.entries.get(self._foreign.get(origin) or self._identity(letter)[1])
+        return self.entries.get(self._foreign.get(letter.origin_position) or self._identity(letter)[1])
 
     def _is_committed(self, record: Delivery) -> bool:
         return record.offset < self._committed.get((record.topic, record.partition), 0)
