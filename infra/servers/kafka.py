@@ -64,20 +64,34 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:{admin};User:CN={admin}
 allow.everyone.if.no.acl.found=false
 """
+_TOKENS = """\
+sasl.enabled.mechanisms=SCRAM-SHA-512,OAUTHBEARER
+listener.name.client.oauthbearer.sasl.server.callback.handler.class=\
+org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
+listener.name.client.oauthbearer.sasl.jaas.config=\
+org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required ;
+sasl.oauthbearer.jwks.endpoint.url={issuer}/jwks
+sasl.oauthbearer.expected.issuer={issuer}
+sasl.oauthbearer.expected.audience=kafka
+"""
 
 
 class KafkaCluster:
     """Brokers by their numbers, each a process whose data and ports stay when it is killed and started again.
 
     With `users` (names and passwords) clients need SASL_SSL and one of them; who may do what ACLs say, and ADMIN may
-    do anything. Raises ServerUnavailable.
+    do anything. Beside passwords, tokens of the OpenID provider at `issuer` count. Raises ServerUnavailable.
     """
 
-    def __init__(self, folder: Path, cache_folder: Path, users: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, cache_folder: Path, users: Mapping[str, str] | None = None, issuer: str | None = None
+    ) -> None:
         self.folder = folder.absolute()
         self.users = None if users is None else {ADMIN: secrets.token_hex(8), **users}
         jars, archive = _programs(folder, cache_folder)
-        self._options = (f"-XX:SharedArchiveFile={archive}", "-cp", f"{jars}/*")
+        self._issuer = issuer
+        allowed = [f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={issuer}/jwks"] if issuer else []
+        self._options = (f"-XX:SharedArchiveFile={archive}", *allowed, "-cp", f"{jars}/*")
         self._ports = {number: (free_port(), free_port()) for number in NUMBERS}
         self._pem: Pem | None = None if users is None else make_pem(self.folder, ADMIN)
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -170,7 +184,8 @@ class KafkaCluster:
         if self._pem is None or self.users is None:
             return plain
         keys = {"server": self._pem.server, "authority": self._pem.authority}
-        return plain + _SECURE.format(admin=ADMIN, password=self.users[ADMIN], **keys)
+        secure = plain + _SECURE.format(admin=ADMIN, password=self.users[ADMIN], **keys)
+        return secure + (_TOKENS.format(issuer=self._issuer) if self._issuer else "")
 
     def _spawn(self, number: int) -> subprocess.Popen[bytes]:
         place = self.folder / f"broker-{number}"

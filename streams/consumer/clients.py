@@ -76,9 +76,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "log_level": 3 if logging.getLogger(LIBRARY).isEnabledFor(logging.ERROR) else 0,
     }
     if settings.kafka_security_protocol.startswith("SASL"):
-        config["sasl.mechanism"] = settings.kafka_sasl_mechanism
-        config["sasl.username"] = settings.kafka_sasl_username
-        config["sasl.password"] = settings.sasl_password
+        config |= _sasl(settings)
     if settings.kafka_ssl_ca_file:
         config["ssl.ca.location"] = str(settings.kafka_ssl_ca_file)
     if settings.kafka_ssl_certificate_file:
@@ -86,6 +84,28 @@ def client_config(settings: Settings) -> dict[str, Any]:
         config["ssl.key.location"] = str(settings.kafka_ssl_key_file or settings.kafka_ssl_certificate_file)
     if settings.ssl_key_password:
         config["ssl.key.password"] = settings.ssl_key_password
+    return config
+
+
+def _sasl(settings: Settings) -> dict[str, Any]:
+    """How a client says who it is. Raises Unavailable where tokens are wanted and nobody gives one."""
+    if settings.kafka_sasl_mechanism != "OAUTHBEARER":
+        user, password = settings.kafka_sasl_username, settings.sasl_password
+        return {"sasl.mechanism": settings.kafka_sasl_mechanism, "sasl.username": user, "sasl.password": password}
+    from streams.consumer.tokens import tokens  # an HTTP client, which commands at other clusters are not to wait for
+
+    tokens(settings).newest()  # here its caller hears of a provider that is away; librdkafka would tell nobody
+    config = {
+        "sasl.mechanism": settings.kafka_sasl_mechanism,
+        "sasl.oauthbearer.method": "oidc",
+        "sasl.oauthbearer.token.endpoint.url": settings.kafka_oauth_token_url,
+        "sasl.oauthbearer.client.id": settings.kafka_oauth_client_id,
+        "sasl.oauthbearer.client.secret": settings.oauth_client_secret,
+    }
+    if settings.kafka_oauth_scope:
+        config["sasl.oauthbearer.scope"] = settings.kafka_oauth_scope
+    if settings.kafka_oauth_ca_file:
+        config["https.ca.location"] = str(settings.kafka_oauth_ca_file)
     return config
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import faust
 import structlog
+from aiokafka.abc import AbstractTokenProvider
 from aiokafka.consumer import fetcher
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka
@@ -36,6 +37,7 @@ from streams.consumer.isolation import Isolation
 from streams.consumer.letters import Delivery, written_at_ms
 from streams.consumer.reading import Place
 from streams.consumer.stalled import Progress, StalledPartitions, unread
+from streams.consumer.tokens import tokens
 from streams.consumer.watchdog import Stalled
 from streams.flow import telling
 from streams.flow.processing import Work
@@ -369,6 +371,15 @@ def _broker_urls(settings: Settings) -> list[str]:
     return [f"aiokafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")]
 
 
+class _TokenProvider(AbstractTokenProvider):
+    def __init__(self, settings: Settings) -> None:
+        self._tokens = tokens(settings)
+
+    async def token(self) -> str:
+        """The newest token. Raises Unavailable."""
+        return (await asyncio.to_thread(self._tokens.newest))[0]
+
+
 def _credentials(settings: Settings) -> Any:
     protocol = settings.kafka_security_protocol
     if protocol == "PLAINTEXT":
@@ -376,6 +387,8 @@ def _credentials(settings: Settings) -> Any:
     context = tls_context(settings) if protocol.endswith("SSL") else None
     if not protocol.startswith("SASL"):
         return faust.SSLCredentials(context)
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        return faust.OAuthCredentials(oauth_cb=_TokenProvider(settings), ssl_context=context)
     return faust.SASLCredentials(
         username=settings.kafka_sasl_username,
         password=settings.sasl_password,

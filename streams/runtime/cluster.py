@@ -37,6 +37,23 @@ class ClusterSettings:
     kafka_ssl_key_file: Path | None = Field(None, description="A PEM file of its private key.")
     kafka_ssl_key_password: SecretStr | None = Field(None, description="The password of that key; unset, it has none.")
 
+    kafka_oauth_token_url: str | None = Field(
+        None,
+        description="For OAUTHBEARER: the token endpoint of an OpenID provider, which is asked by client credentials.",
+    )
+    kafka_oauth_client_id: str | None = Field(None, description="The client that it knows.")
+    kafka_oauth_client_secret: SecretStr | None = Field(None, description="The client's secret.")
+    kafka_oauth_scope: str | None = Field(None, description="The scope to ask for; unset, the provider's own.")
+    kafka_oauth_ca_file: Path | None = Field(
+        None, description="A PEM file of the authorities to trust at that endpoint; unset, those of the system."
+    )
+
+    @property
+    def oauth_client_secret(self) -> str:
+        """The secret of the client of Kafka's tokens; empty where there is none."""
+        secret = self.kafka_oauth_client_secret
+        return "" if secret is None else secret.get_secret_value()
+
     @property
     def engine_threads(self) -> int:
         """Threads of a network: what the control group allows; 0, the engine's own count, where that is all."""
