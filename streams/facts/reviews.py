@@ -13,6 +13,7 @@ from streams.facts.pictures import named_in, of_newest
 from streams.facts.repository import Repository, load, page
 
 DecisionEvent = ReviewDecided | DecisionUndone  # what people say of a review
+_DECIDED = ("approved", "rejected")
 _SUPERSEDING = (
     update(t.reviews)
     .where(
@@ -29,7 +30,8 @@ _SUPERSEDING = (
 class Review:
     """A review and its state: pending, approved, rejected or superseded. `last` is the newest word on it.
 
-    `since_ms` is the Unix time since when it is in this state.
+    `since_ms` is the Unix time since when it is in this state. A decision that `is_lapsed` was made by rules that count
+    no more: it stands for nothing, and is known so that nobody tells it again.
     """
 
     review_id: str
@@ -43,7 +45,12 @@ class Review:
     @property
     def decision(self) -> ReviewDecided | None:
         """The decision that stands."""
-        return self.last if isinstance(self.last, ReviewDecided) else None
+        return self.last if isinstance(self.last, ReviewDecided) and self.state in _DECIDED else None
+
+    @property
+    def is_lapsed(self) -> bool:
+        """Whether a decision is known that stands no more, since other rules count."""
+        return isinstance(self.last, ReviewDecided) and self.state not in _DECIDED
 
     @property
     def rank(self) -> int:
@@ -147,6 +154,19 @@ class Reviews(Repository):
             columns.state == "pending",
         )
         self._connection.execute(update(t.reviews).where(*where).values(state="superseded"))
+
+    def lapse(self, review_id: str) -> None:
+        """Has a decision stand no more, since other rules count; what was said stays known."""
+        where = (t.reviews.c.review_id == review_id, t.reviews.c.state.in_(_DECIDED))
+        self._connection.execute(update(t.reviews).where(*where).values(state="superseded"))
+
+    def lapse_passed(self, tenant: str, sku: str, asset: str, result_id: str, rules: str) -> None:
+        """Has what was decided of a result, by other rules than these, stand no more: by these it passed."""
+        columns = t.reviews.c
+        where = (columns.tenant == tenant, columns.sku == sku, columns.asset == asset, columns.state.in_(_DECIDED))
+        for review in map(review_in, self._connection.execute(select(t.reviews).where(*where)).fetchall()):
+            if review.request.completed.result_id == result_id and review.request.verdict.rules != rules:
+                self.lapse(review.review_id)
 
     def named_pictures(self) -> set[str]:
         """The digests of all pictures that reviews of products' newest versions are about."""

@@ -54,6 +54,8 @@ def _of_tasks(tenant: str, product: Product, facts: Facts, tasks_ms: dict[str, i
 def _of_review(review: Review, at_ms: int) -> Iterator[Happening]:
     if review.last is None:
         yield Happening(at_ms, "waits for a person", review.asset, review.request.reason)
+    elif review.is_lapsed:
+        yield Happening(at_ms, "decision stands no more", review.asset, review.request.again or "other rules count")
     elif isinstance(review.last, ReviewDecided):
         outcome = "approved" if review.last.approved else "sent back" if review.last.redo else "rejected"
         yield Happening(at_ms, outcome, review.asset, review.last.reason, review.last.decided_by)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -78,12 +79,21 @@ def planned_pictures(products: Sequence[CatalogChanged], cookbook: Cookbook, nam
     return found
 
 
-def made(settings: Settings, studio: Studio, drawn: Sequence[PlannedPicture], progress: Progress) -> list[Entry]:
-    """The pictures. Sources are read as `settings` allow; what cannot be made stands in its entry."""
+def made(
+    settings: Settings,
+    studio: Studio,
+    drawn: Sequence[PlannedPicture],
+    progress: Progress,
+    known: Mapping[str, bytes] = MappingProxyType({}),
+) -> list[Entry]:
+    """The pictures; what cannot be made stands in its entry.
+
+    Sources are read as `settings` allow, but for those whose files are `known`, by their addresses.
+    """
     total = sum(len(slip.lineages) for _, _, slip in drawn)
     entries: list[Entry] = []
     done = 0
-    making = _Making(settings, studio)
+    making = _Making(settings, studio, dict(known))
     for product, source, slip in drawn:
         progress(done, total)
         entry = Entry(product, source, making.photograph(source))

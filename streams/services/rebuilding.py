@@ -65,6 +65,7 @@ from streams.flow.processors import (
 from streams.flow.processors.planning import LACKING
 from streams.flow.processors.retouching import is_retouched_since
 from streams.flow.processors.routing import REJECTED
+from streams.flow.processors.settling import LAPSED
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.dead import DeadLetter, Wanted, find
@@ -193,7 +194,9 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
 def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     task = event.completed.task
     known = facts.reviews.get(event.review_id)
-    if known is not None and known.state == "pending" and asking.by_other_rules(event, known):
+    settled = event.settled
+    if known is not None and known.state != "superseded" and asking.by_other_rules(event, known):
+        settled = settled or (None if event.again.startswith(LAPSED) else known.decision)
         asking.close(known, facts)
     elif known is not None and not (known.state == "superseded" and known.precedes(event.completed)):
         return []
@@ -210,7 +213,7 @@ def _review_requested(event: ReviewRequested, facts: Facts) -> Answers:
     ):  # it has left the plan since
         facts.reviews.supersede_others(task.tenant, task.sku, name, "")
     elif product is not None:
-        deciding.catch_up(review, event.settled, product, facts)
+        deciding.catch_up(review, settled, product, facts)
     return []
 
 
@@ -260,6 +263,7 @@ def _publish_requested(event: PublishRequested, facts: Facts) -> Answers:
     is_live = facts.assets.is_live(*where, event.file.digest, event.models, event.verdict.rules)
     if event.approved_by is None:
         facts.reviews.supersede_others(event.tenant, event.sku, event.asset, "")
+        facts.reviews.lapse_passed(event.tenant, event.sku, event.asset, event.result_id, event.verdict.rules)
         facts.assets.move(*where, "retold live" if is_live else "judged good", verdict=event.verdict)
     elif not is_live and not _was_taken_back(event, facts):
         facts.assets.move(*where, "approved", verdict=event.verdict)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas import codec, topics, uncertainty
 from schemas.channels.rulebook import parse
-from schemas.records import ChannelReleased, Event, ReviewDecided, TaskFailed
+from schemas.records import ChannelReleased, Event, TaskFailed
 from streams.services.channels import _shipped
 from streams.services.weighing import _with_weights
 from tests.simulation.broker import Violation
@@ -35,8 +35,7 @@ def release(world: FlowWorld) -> None:
 def check(world: FlowWorld) -> None:
     """The newest weights count, and what waits or is live was judged by the rules that they are in.
 
-    But for products of which something could not be made anew, for what is live of them stays; and for those on which
-    people decided: what was approved is live by the rules of then.
+    But for products of which something could not be made anew: what is live of them stays.
     """
     newest = _newest(world)
     if newest is None:
@@ -46,7 +45,6 @@ def check(world: FlowWorld) -> None:
         counting = facts.recipes.cookbook().rules.load(CHANNEL)
         judged = [each for each in facts.assets.every() if each.channel == CHANNEL and each.state in JUDGED]
     others = {each.task.sku for each in decoded(world, topics.COMPLETED.name) if isinstance(each, TaskFailed)}
-    others |= {each.sku for each in decoded(world, topics.DECISIONS.name) if isinstance(each, ReviewDecided)}
     if counting.uncertainty_weights != wanted.uncertainty_weights:
         raise Violation(f"{counting.rule_version} counts, and {wanted.rule_version} was released")
     for asset in (each for each in judged if each.sku not in others):

@@ -75,7 +75,7 @@ def _held_and_live(installation: Installation) -> Iterator[Finding]:
             task = review.request.completed.task
             manifest, _ = manifests.load(installation.origin, task.tenant, task.sku)
             live = manifest.assets.get(review.asset) if manifest else None
-            is_held = review.state in ("pending", "rejected") and review.last is not None
+            is_held = review.state in ("pending", "rejected") and review.last is not None and not review.is_lapsed
             if is_held and live is not None and live.approved_by and _is_of(review, live.result_id):
                 yield Finding("stuck", f"{task.sku} {review.asset}", f"live, and {review.state} by a person")
 

@@ -12,10 +12,10 @@ from streams.flow.processors.settling import again, passed, settled_by
 def ask(request: ReviewRequested, title: str, facts: Facts) -> list[Event]:
     """Asks a person, unless what was decided before settles it; told again it is the same, by the same rules."""
     known = facts.reviews.get(request.review_id)
-    if known is not None and known.state == "pending":
-        if not by_other_rules(request, known):
-            return [known.request]
+    if known is not None and by_other_rules(request, known):
         close(known, facts)
+    elif known is not None and known.state == "pending":
+        return [known.request]
     settled = settled_by(request, 0 if known is None else known.rank, facts)
     request = replace(request, settled=settled, again="" if settled else again(request, facts))
     review = open_review(request, facts)
@@ -33,7 +33,8 @@ def by_other_rules(request: ReviewRequested, known: Review) -> bool:
 
 
 def close(review: Review, facts: Facts) -> None:
-    """Has a review wait no more, so that it can be opened anew."""
+    """Has a review wait no more, and what was decided on it stand no more, so that it can be opened anew."""
+    facts.reviews.lapse(review.review_id)
     task = review.request.completed.task
     facts.reviews.supersede_others(task.tenant, task.sku, review.asset, "")
 

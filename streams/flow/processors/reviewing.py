@@ -35,7 +35,7 @@ def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
         return []
     answer = answer_to(review, event, product.event.title)
     if event == review.last:
-        return [answer]
+        return [] if review.is_lapsed else [answer]
     if isinstance(answer, Task) and facts.tasks.has(answer.task_id) and not was_undone(review, answer):
         raise Refused("redone_before", "just these parameters were tried before", field="parameters")
     if not carry_out(review, event, facts):

@@ -84,7 +84,8 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     policy = facts.recipes.cookbook().policy
     rows = {row.asset: row for row in facts.assets.of(task.tenant, task.sku)}
     shelf = shelving.measures_of(task.tenant, task.step.asset, task.step.channel, facts)
-    if is_live_already(event, facts, rules_of(rules, policy.lineage)):
+    counting = rules_of(rules, policy.lineage)
+    if is_live_already(event, facts, counting):
         live = rows[task.step.asset].live
         if not shelving.stands_out(event.measures | shelf, None if live is None else live.verdict):
             return []
@@ -97,7 +98,7 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     if review is not None and review.state != "pending":
         if not review.precedes(event) and not _is_waited_for(review, rows.get(review.asset)):
             return []
-        if review.decision is not None:
+        if review.decision is not None and (review.decision.redo or review.request.verdict.rules == counting):
             return _decided_before(event, review, product.event.title, facts)
     texts = measures_of(product.event, task.step.channel, policy)
     measures = task.measures | event.measures | shelf | marking.measures_of(task, facts)
@@ -105,12 +106,15 @@ def _judged(event: TaskCompleted, facts: Facts) -> list[Event]:
     verdict = judge(measures, rules, task.step.operation, policy.lineage, texts, seen)
     passed = verdict.outcome == "pass"
     why = "" if passed else reasons(verdict)
+    if passed and review is not None and review.state == "rejected":
+        return reject_again(event, review, facts)  # no rule lets pass what a person did not want
     name = task.step.asset
     judged: AssetEvent = "judged good" if passed else "judged doubtful"
     if not facts.assets.move(task.tenant, task.sku, name, task.version, judged, reason=why, verdict=verdict):
         return []
     facts.reviews.supersede_others(task.tenant, task.sku, name, "" if passed else identity)
     if passed:
+        facts.reviews.lapse(identity)
         return [publish_request(event, verdict, product.event.title)]
     doubts = doubts_of(event, verdict)
     request = ReviewRequested(review_id=identity, completed=event, verdict=verdict, reason=why, doubts=doubts)
@@ -138,7 +142,10 @@ def _is_outdated(task: Task, product: CatalogChanged, facts: Facts) -> bool:
 
 
 def _decided_before(event: TaskCompleted, review: Review, title: str, facts: Facts) -> list[Event]:
-    """What a person approved once goes live again, what was to be redone is redone, what was rejected stays so."""
+    """What a person approved goes live again, what was to be redone is redone, what was rejected stays so.
+
+    What was approved or rejected is so by the rules that count still; by others it is judged anew.
+    """
     task, decision = event.task, review.decision
     if decision is None:
         return []

@@ -1,7 +1,8 @@
 """Settling: what people said before of the same picture, or of all that is in doubt of it, settles it again.
 
 A decision belongs to what a person saw: the photograph, its cutout, the step and its parameters, the rules. A newer
-version of the product in which all that is as it was asks nobody; where something is another, `again` says what.
+version of the product in which all that is as it was asks nobody; where something is another, `again` says what. So it
+does where rules were released since, and just this picture is judged anew.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,11 +12,12 @@ from msgspec.structs import replace
 from schemas.doubts import CUTOUT, picture_of, waits_for
 from schemas.records import CutoutRetouched, Doubt, ReviewDecided, ReviewRequested, Task
 from schemas.text import REASON_MAX
-from streams.facts import Facts
+from streams.facts import Facts, Review
 from streams.flow.processors.planning import redone
 from streams.runtime.errors import Refused
 
 TEXT_MAX = 1024  # characters of what a person said
+LAPSED = "the rules changed since it was "  # how the reason begins why what was decided on just this is asked again
 
 
 def settled_by(request: ReviewRequested, rank: int, facts: Facts) -> ReviewDecided | None:
@@ -25,7 +27,7 @@ def settled_by(request: ReviewRequested, rank: int, facts: Facts) -> ReviewDecid
     the review.
     """
     before = facts.reviews.last_on(request.completed.task.tenant, picture_of(request.completed, request.verdict))
-    if before is None:
+    if before is None or before.is_lapsed:
         return by_cases(request, rank, facts)
     if before.decision is None or _tried(before.decision, request):
         return None
@@ -71,10 +73,19 @@ def passed(request: ReviewRequested, facts: Facts) -> set[str]:
 def again(request: ReviewRequested, facts: Facts) -> str:
     """Why what was decided on the asset before does not hold; "" where nothing was."""
     task = request.completed.task
+    known = facts.reviews.get(request.review_id)
+    if known is not None and known.is_lapsed:
+        return f"{LAPSED}{_done(known)}: now {request.verdict.rules}"[:REASON_MAX]
     before = facts.reviews.last_of(task.tenant, task.sku, task.step.asset or "")
     if before is None or before.review_id == request.review_id:
         return ""
+    if before.is_lapsed:
+        return before.request.again
     return f"decided before, and now: {', '.join(_differences(before.request, request)) or 'taken back'}"[:REASON_MAX]
+
+
+def _done(review: Review) -> str:
+    return "approved" if isinstance(review.last, ReviewDecided) and review.last.approved else "rejected"
 
 
 def _differences(before: ReviewRequested, now: ReviewRequested) -> Iterator[str]:

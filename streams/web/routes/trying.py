@@ -19,6 +19,7 @@ from schemas.operations import OPERATIONS
 from schemas.records import CatalogChanged, Check
 from streams.runtime.errors import Refused
 from streams.services import event_files, submission, trying
+from streams.services.orders import Order
 from streams.services.showing import Shown
 from streams.web import telling
 from streams.web.pages import UNSTORED, NotHere, page
@@ -27,6 +28,7 @@ from streams.web.visitors import OPERATE, REVIEW, VIEW, Looking
 
 SAMPLES = Path(__file__).parents[3] / "loadtest" / "rendering" / "catalogue"
 SAMPLES_SHOWN = ("MUG-STONE-350", "BTL-OLIVE-500", "SHO-CANVAS-42", "BAG-TAN-36", "CHR-ASH-86", "BWL-WIRE-29")
+BY_RECIPE = "recipe:"  # stands before a recipe's name where else an operation's is
 ALONE = ("cutout", "packshot", "transparent", "upscale")  # what needs nothing but a photograph
 UPLOAD_MAX_BYTES = 65 * 1024 * 1024  # a little more than a source may have
 SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tif", "image/avif": "avif"}
@@ -58,10 +60,12 @@ class MadeNow(msgspec.Struct, frozen=True, kw_only=True):
 def show_try(visitor: Looking) -> Response[str]:
     """The page."""
     with visitor.place.read() as facts:
-        rules = facts.recipes.cookbook().rules
+        cookbook = facts.recipes.cookbook()
+    rules = cookbook.rules
     return page(
         visitor,
         "try",
+        recipes=sorted(cookbook.recipes),
         operations=[name for name in ALONE if name in OPERATIONS],
         channels=[name for name in rules.names() if _is_readable(rules, name)],
         samples=[f"{name}-studio.jpg" for name in SAMPLES_SHOWN] if SAMPLES.exists() else [],
@@ -98,16 +102,21 @@ def render(
     if not isinstance(photograph, UploadFile):
         raise Refused("missing_input", "send a photograph", field="photograph")
     operation = str(data.get("operation", ""))
-    if operation not in ALONE:
-        raise Refused("unknown_operation", f"no operation here is called {operation!r}", field="operation")
     channel, category = str(data.get("channel") or "") or None, str(data.get("category", ""))[:200]
     name = Path(photograph.filename or "photograph").name[:100]
-    made = trying.render(visitor.place.settings, operation, channel, category, name, photograph.file)
+    place, recipe = visitor.place, operation.removeprefix(BY_RECIPE)
+    if recipe != operation:
+        order = Order(tenant=visitor.tenant, recipe=recipe, channel=channel, category=category)
+        made = trying.render_recipe(place.settings, place.database, order, name, photograph.file)
+    elif operation in ALONE:
+        made = trying.render(place.settings, operation, channel, category, name, photograph.file)
+    else:
+        raise Refused("unknown_operation", f"no operation here is called {operation!r}", field="operation")
     with Image.open(io.BytesIO(made.file)) as opened:
         width_px, height_px = opened.size
     made_now = MadeNow(
         file=base64.b64encode(made.file).decode(),
-        name=f"{Path(name).stem}-{operation}.{SUFFIXES.get(made.media_type, 'bin')}",
+        name=f"{Path(name).stem}-{recipe}.{SUFFIXES.get(made.media_type, 'bin')}",
         media_type=made.media_type,
         width_px=width_px,
         height_px=height_px,

@@ -64,8 +64,7 @@ function show(made, seconds) {
   at("download").href = address;
   at("download").setAttribute("download", made.name);
   const { operation, channel } = Object.fromEntries(new FormData(order));
-  if (at("keep")) at("keep").href = `${at("keep").dataset.at}?operation=${encodeURIComponent(operation)}&channel=${encodeURIComponent(channel)}`;
-  if (at("keep")) at("keep").hidden = operation === "cutout" || operation === "upscale"; // which no channel gets by itself
+  if (at("keep")) keep(operation, channel);
   const words = { pass: "passes all that was measured", review: "a person would look", fail: "does not pass" };
   at("verdict").className = `chip ${made.outcome ?? ""}`;
   at("verdict").textContent = words[made.outcome] ?? "made";
@@ -73,6 +72,15 @@ function show(made, seconds) {
   at("checks").replaceChildren(...made.checks.map(row));
   at("waiting").hidden = true;
   at("made").hidden = false;
+}
+
+// What was tried becomes a recipe, or the next version of the one that it was made by.
+function keep(operation, channel) {
+  const recipe = operation.startsWith("recipe:") ? operation.slice("recipe:".length) : null;
+  const asked = recipe ? { name: recipe } : { operation, channel };
+  at("keep").href = `${at("keep").dataset.at}?${new URLSearchParams(asked)}`;
+  at("keep").textContent = recipe ? "Change this recipe" : "Make a recipe of it";
+  at("keep").hidden = operation === "cutout" || operation === "upscale"; // which no channel gets by itself
 }
 
 function row(check) {

@@ -16,17 +16,19 @@ from msgspec.structs import replace
 from PIL import Image
 
 from infra.servers.process import free_port
-from schemas.records import Blob, CampaignRequested, CatalogChanged, Event, PublishRequested, Source
+from schemas.records import Blob, CampaignRequested, CatalogChanged, Cost, Event, PublishRequested, Source
 from streams.blobs import Blobs, open_store
 from streams.facts import Database
 from streams.facts.sessions import Role
 from streams.runtime.clock import now_ms
 from streams.runtime.settings import Settings
 from streams.services import event_files, keys, sessions
+from streams.services.assessing import kept
 from streams.services.showing import Showing
 from streams.web.app import build
 from streams.web.place import Place
 from tests.streams.flow import Flow, Recorder, done, published, tasks
+from tests.streams.web.assessed import assessment
 
 ROOT = Path(__file__).parents[3]
 CATALOGUE = ROOT / "loadtest" / "rendering" / "catalogue"
@@ -36,6 +38,7 @@ TENANT = "demo"
 DOUBT = 0.47  # of a cutout that a person has to look at
 SIDE_PX = 900
 FILL = 0.85  # of the frame, which every channel takes
+COST = Cost(engine_ms=38.0, cpu_ms=210.0, price_nanos=4_100_000)  # of a task
 SURE = {"uncertainty": 0.05, "fill": FILL}
 # What is measured of doubtful pictures, in turn: edges, colours, what is written, the place in the frame.
 DOUBTS = (
@@ -105,6 +108,7 @@ def _plant(world: DeskWorld, doubtful: int | None) -> None:
             planting.plant(event, SURE | ({"uncertainty": DOUBT} if number % 3 == 1 else {}))
         planting.campaign([each.sku for each in products[:3]])
         keys.create(world.database, "shop", (TENANT,))
+        planting.assessment()
         return
     for number in range(doubtful):
         event = products[number % len(products)]
@@ -142,13 +146,19 @@ class _Planting:
         )
         self._flow.say(event)
 
+    def assessment(self) -> None:
+        """What somebody found wrong with a shop."""
+        found = assessment("https://shop.example/feed.xml")
+        kept.keep(self._blobs.store, TENANT, found, {kept.PAGE: b"<!doctype html>", kept.PAPER: b"%PDF-1.7"}, now_ms())
+
     def _complete(self, events: Sequence[Event], source: Source, measured: Mapping[str, float]) -> None:
         """Carries out every task that follows, and publishes what passes."""
         for task in tasks(events):
             is_cutout = task.step.operation == "cutout"
             picture = self._cutout(source) if is_cutout else self._packshot(source)
             own = {name: value for name, value in measured.items() if (name == "uncertainty") == is_cutout}
-            ended = replace(done(task, **own), outputs=[self._stored(picture, task.step.operation)])
+            stored = self._stored(picture, task.step.operation)
+            ended = replace(done(task, **own), outputs=[stored], costs={"store": COST})
             self._complete(self._flow.say(ended), source, measured)
         for event in events:
             if isinstance(event, PublishRequested):

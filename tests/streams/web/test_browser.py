@@ -218,7 +218,7 @@ def test_what_changes_is_told_while_somebody_looks(browser: Browser, tmp_path: P
         tab.context.close()
 
 
-PAGES = ("flow", "quality", "agreement", "model", "shelf", "products", "review")
+PAGES = ("flow", "quality", "agreement", "model", "shelf", "products", "review", "assessments", "costs", "library")
 
 
 @pytest.mark.parametrize("name", PAGES)
