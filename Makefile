@@ -107,8 +107,8 @@ gallery: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Every operation over the sample c
 looks: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## All that becomes of pictures, to be looked at: FROM="FOLDER… EVENTS.jsonl…"
 	$(BIN)/python -m loadtest.looks $(FROM)
 
-screens: $(MARK_DEV)  ## A screenshot of every page of the desk, to be looked at; into another folder: TO=DIR
-	$(BIN)/python -m tests.streams.web.screens $(or $(TO),.packshot/screens)
+screens: $(MARK_DEV)  ## A screenshot of every page of the desk, to be looked at; into another folder: TO=DIR, of some looks: LOOKS="dark tablet"
+	$(BIN)/python -m tests.streams.web.screens $(or $(TO),.packshot/screens) $(LOOKS)
 
 check: $(MARK_DEV) $(MARK_INFRA)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .
