@@ -14,7 +14,7 @@ HELM := .cache/helm-4.3.2/helm
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-autoscaler bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-autoscaler bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-studio bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -97,6 +97,9 @@ bench-scheduler: $(MARK_DEV)  ## What a worker's machinery costs a task, and how
 
 bench-start: $(MARK_DEV)  ## What a command costs before its own work, beside a Python that does nothing
 	$(BIN)/python -m loadtest.benchmarks.start
+
+bench-studio: $(MARK_DEV) $(KERNELS)  ## CPU seconds, bytes and memory of a showcase's clip of five seconds, of each motion
+	$(BIN)/python -m loadtest.benchmarks.studio
 
 bench-worker: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## A worker on a backlog, beside a loop by hand, rembg, LitServe and mosec
 	$(BIN)/python -m loadtest.benchmarks.worker
