@@ -35,12 +35,11 @@ class ShowcaseParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     motion: Annotated[Motion, described("Motion", "slide, push_in, light_sweep or rack_focus")] = "slide"
-    duration_s: Annotated[
-        Annotated[float, Meta(ge=1.0, le=10.0)], described("Length", "of the clip", "seconds")
-    ] = 5.0
+    duration_s: Annotated[Annotated[float, Meta(ge=1.0, le=10.0)], described("Length", "of the clip", "seconds")] = 5.0
     fps: Annotated[Annotated[int, Meta(ge=10, le=30)], described("Frames a second", "of the clip", "frames")] = 24
     size_px: Annotated[
-        Annotated[int, Meta(ge=240, le=1080, multiple_of=2)], described("Size", "the shorter side of the clip", "pixels")
+        Annotated[int, Meta(ge=240, le=1080, multiple_of=2)],
+        described("Size", "the shorter side of the clip", "pixels"),
     ] = 1080
     aspect: Annotated[Aspect, described("Shape", "width by height: 1:1, 4:5 or 9:16")] = "1:1"
     loop: Annotated[bool, described("Loop", "true: the last frame is the first one again; false: one way")] = True

@@ -82,9 +82,7 @@ def test_what_cannot_be_is_refused_by_its_name(name: str, value: str) -> None:
     assert caught.value.field == name
 
 
-@pytest.mark.parametrize(
-    ("aspect", "size"), [("1:1", (1080, 1080)), ("4:5", (1080, 1350)), ("9:16", (1080, 1920))]
-)
+@pytest.mark.parametrize(("aspect", "size"), [("1:1", (1080, 1080)), ("4:5", (1080, 1350)), ("9:16", (1080, 1920))])
 def test_a_clip_has_the_shape_that_is_asked_for(aspect: str, size: tuple[int, int]) -> None:
     asked = parsed(aspect=aspect)
     assert (asked.width_px, asked.height_px) == size

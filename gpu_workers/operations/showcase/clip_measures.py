@@ -5,7 +5,7 @@
 | `clip_bytes`, `clip_frames`, `clip_width_px`, `clip_height_px` | the file |
 | `clip_seconds` | how long it is |
 | `clip_bt709` | 1 when it says that its colours are BT.709's of limited range |
-| `clip_delta_e_mean`, `clip_delta_e_p95` | ΔE00 of the product in the file to its cut-out, of the worst frame looked at |
+| `clip_delta_e_mean`, `clip_delta_e_p95` | ΔE00 of the product in the file to its cut-out; of five frames, the worst |
 | `clip_layer_delta_e` | the mean of the same before the clip was encoded: what resampling does |
 | `clip_loop_difference` | the first frame against the last, before encoding, 0..255; 0 of a clip that is no loop |
 | `mail_bytes` | the moving picture for letters |

@@ -25,13 +25,14 @@ _SLIDE_CM = 4.0  # to either side at most: beyond, a product that does not turn 
 _SLIDE_SHARE = 0.035  # of the frame's width that the farthest things move by
 _SLIDE_SHARE_MIN = 0.008  # less is not seen
 _PUSH = 0.107  # of the way to the product: it grows by 12 %
-_DIM = 0.55  # of the main light, beside the band of a sweep
+_DIM = 0.25  # of the main light, beside the band of a sweep
 _BAND_SHARE = 0.5  # of what is seen from side to side, that the band's slopes take
 _EDGE_PERCENT = 2  # of what is seen at either end of a sweep, so that what is far away does not make it slow
-_BLUR_SHARE = 0.011  # of the frame's width: the standard deviation of what is farthest out of focus
+_BLUR_SHARE = 0.014  # of the frame's width: the standard deviation of what is farthest out of focus
 _SHARP = 0.04  # of nearness, off the product's, that stays in focus
 _STEPS = 3  # in which what lies at a pixel is looked for
-MAGNIFIED: dict[Motion, float] = {"slide": 1.0, "push_in": 1 / (1 - _PUSH), "light_sweep": 1.0, "rack_focus": 1.0}
+# How much the product grows at most.
+GROWTH: dict[Motion, float] = {"slide": 1.0, "push_in": 1 / (1 - _PUSH), "light_sweep": 1.0, "rack_focus": 1.0}
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _slide(stage: Stage) -> Shot:
 
 def _push_in(stage: Stage) -> Shot:
     """The camera comes nearer to the product's middle."""
-    middle_x, middle_y = (np.float32(each) for each in _middle(stage))
+    middle_x, middle_y = np.float32(stage.middle[0] + stage.left - 0.5), np.float32(stage.middle[1] - 0.5)
     picture = to_srgb(stage.ground)
 
     def shot(value: float) -> Frame:
@@ -127,7 +128,9 @@ def _rack_focus(stage: Stage) -> Shot:
     """What is nearer or farther than the product goes out of focus."""
     off = np.maximum(np.abs(stage.nearness - 1) - np.float32(_SHARP), 0)
     if float(off.max()) <= 0:
-        raise BadParameters("`motion`: all of the scene is as far as the product; nothing can go out of focus", "motion")
+        raise BadParameters(
+            "`motion`: all of the scene is as far as the product; nothing can go out of focus", "motion"
+        )
     sigma_px = off / off.max() * np.float32(_BLUR_SHARE * stage.size.width_px)
     coarse = cv2.resize(sigma_px, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
@@ -157,7 +160,10 @@ def _seen(stage: Stage, picture: Code, moved: Callable[[Plane, Plane, Plane], tu
     for _ in range(_STEPS):
         from_x, from_y = moved(x, y, near)
         near = cv2.remap(
-            stage.nearness, from_x / 2 - np.float32(0.25), from_y / 2 - np.float32(0.25), cv2.INTER_LINEAR,
+            stage.nearness,
+            from_x / 2 - np.float32(0.25),
+            from_y / 2 - np.float32(0.25),
+            cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
     size = picture.shape[1::-1]
@@ -165,49 +171,39 @@ def _seen(stage: Stage, picture: Code, moved: Callable[[Plane, Plane, Plane], tu
     return np.asarray(cv2.remap(picture, whole[0], whole[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _middle(stage: Stage) -> tuple[float, float]:
-    """The middle of the product's box on the canvas, in px."""
-    height, width = stage.product.shape[:2]
-    return (
-        (stage.corner[0] + width / 2) / stage.magnified,
-        (stage.corner[1] + height / 2) / stage.magnified,
-    )
-
-
 def _composed(stage: Stage, ground: Code, grown: float) -> Frame:
     """The product, `grown` about its middle, over a `ground` (h, w, 3) of the canvas; of that the frame."""
-    middle_x, middle_y = _middle(stage)
-    scale = grown / stage.magnified
-    left = middle_x * (1 - grown) + stage.corner[0] * scale - stage.left
-    top = middle_y * (1 - grown) + stage.corner[1] * scale
     rgb = np.ascontiguousarray(ground[:, stage.left : stage.left + stage.size.width_px])
-    layer = _laid(stage, scale, left, top)
-    rows, columns = (np.flatnonzero(layer[..., 3].any(axis=axis)) for axis in (1, 0))
-    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    part = layer[box]
-    rgb[box] = to_srgb(part[..., :3] + (1 - part[..., 3:]) * to_linear(rgb[box]))
-    alpha = layer[..., 3]
+    placement = _grown(stage, grown)
+    light, box = stage.laid if grown == 1 else stage.layer.laid(placement)
+    if stage.hidden is not None:
+        light = light * (1 - _hidden(stage, stage.hidden, grown)[box][..., None])
+    rgb[box] = to_srgb(light[..., :3] + (1 - light[..., 3:]) * to_linear(rgb[box]))
+    alpha = np.zeros(rgb.shape[:2], np.float32)
+    alpha[box] = light[..., 3]
     if stage.front is not None:
-        alpha = alpha * (1 - _put_in_front(stage, rgb))
-    old = stage.placement
-    place = replace(
+        alpha *= 1 - _put_in_front(stage, rgb)
+    return Frame(rgb, placement, alpha)
+
+
+def _grown(stage: Stage, grown: float) -> Placement:
+    old, (x, y) = stage.placement, stage.middle
+    return replace(
         old,
         scale=old.scale * grown,
-        x_px=(middle_x - stage.left) * (1 - grown) + old.x_px * grown,
-        y_px=middle_y * (1 - grown) + old.y_px * grown,
+        x_px=x * (1 - grown) + old.x_px * grown,
+        y_px=y * (1 - grown) + old.y_px * grown,
     )
-    return Frame(rgb, place, alpha)
 
 
-def _laid(stage: Stage, scale: float, left: float, top: float) -> Plane:
-    """The product's layer (h, w, 4) in the frame, scaled, its corner at (left, top). It overshoots nowhere."""
-    size = (stage.size.width_px, stage.size.height_px)
+def _hidden(stage: Stage, hidden: Plane, grown: float) -> Plane:
+    """What hides the product grows as it does: it is about as near."""
+    if grown == 1:
+        return hidden
     # OpenCV's pixels have their middles at whole numbers.
-    matrix = np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
-    layer = np.asarray(cv2.warpAffine(stage.product, matrix, size, flags=cv2.INTER_CUBIC), np.float32)
-    np.clip(layer, 0, 1, out=layer)
-    np.minimum(layer[..., :3], layer[..., 3:], out=layer[..., :3])
-    return layer
+    x, y = stage.middle[0] - 0.5, stage.middle[1] - 0.5
+    matrix = np.array([[grown, 0, x * (1 - grown)], [0, grown, y * (1 - grown)]])
+    return np.asarray(cv2.warpAffine(hidden, matrix, hidden.shape[1::-1], flags=cv2.INTER_LINEAR), np.float32)
 
 
 def _put_in_front(stage: Stage, rgb: Code) -> Plane:

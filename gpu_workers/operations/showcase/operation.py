@@ -17,12 +17,14 @@ from gpu_workers.operations.mockup.mockup import mockup, scene_for
 from gpu_workers.operations.mockup.operation import InScene
 from gpu_workers.operations.mockup.scene_placing import Product
 from gpu_workers.operations.showcase.clip_measures import Looked, clip_measures, looked_at
-from gpu_workers.operations.showcase.motions import MAGNIFIED, Shot, phases, shot_of
+from gpu_workers.operations.showcase.motions import GROWTH, Shot, phases, shot_of
 from gpu_workers.operations.showcase.stage import Stage, stage_of
 from gpu_workers.sources.decoding import Picture
 from schemas.operations.showcase import ShowcaseParameters
 
-MEMORY = Memory(450, 40, 200)
+MEMORY = Memory(
+    650, 40, 120
+)  # a clip of 1080 by 1920 px; its own size is no `outputSize`, by which canvases are counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> Showcase:
     product, scene = Product(source.pixels, parameters.height_cm), _scene(request, parameters)
     poster = mockup([product], scene, request.channel, parameters.still)
     metadata = metadata_of(source, composite(source.metadata.source_type))
-    stage = stage_of(product, scene, request.channel, parameters, MAGNIFIED[parameters.motion])
+    stage = stage_of(product, scene, request.channel, parameters, GROWTH[parameters.motion])
     files, measured = _files(stage, parameters, metadata)
     return Showcase(
         canvas=poster.canvas,

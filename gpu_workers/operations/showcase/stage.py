@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 
 from gpu_workers.imaging.types import Codes, Plane
-from gpu_workers.imaging.wide_gamut import in_srgb
 from gpu_workers.library.scenes import Scene
 from gpu_workers.operations.mockup.mockup import Staged, staged
 from gpu_workers.operations.mockup.scene_ground import Ground
 from gpu_workers.operations.mockup.scene_layers import Layers
-from gpu_workers.operations.mockup.scene_placing import Product, draw
+from gpu_workers.operations.mockup.scene_placing import Product
 from gpu_workers.operations.mockup.scene_variation import View
 from gpu_workers.operations.packshot.packshot import Placement
+from gpu_workers.operations.showcase.layer import Box, Layer, layer_of
 from schemas.channels import Channel, Size
 from schemas.operations.showcase import ShowcaseParameters
 
@@ -31,18 +31,22 @@ class Stage:
 
     Linear light: `ground` (h, w, 3) is the scene with what the product does to it, `key` (h, w, 3) what of that is the
     main light's, None where nobody asked, and `front` (h, w, 4; premultiplied) what stands before the product, or None.
-    `product` (h, w, 4; premultiplied) is the product, `magnified` times as large as in the still, its corner at
-    `corner` (x, y) of a canvas so magnified. `nearness` (h, w; a cell for two by two px) is the product's distance to
-    that of what is seen there: 1 beside the product, 0 far away. `placement` is where the still has it in the frame,
-    `cutout` (h, w, 4) what was placed. `points` are (right, up) in cm, cells as those of `nearness`.
+    `layer` is the product, `laid` that as the still has it, `middle` (x, y) its middle in the still's frame, in px, and
+    `hidden` (h, w; 0..1) how much of that frame is behind something nearer than the product, or None. `nearness` (h, w;
+    a cell for two by two px) is the product's distance to that of what is seen there: 1 beside the product, 0 far away.
+    `room_px` is how much there is at either side of the frame, `px_per_cm` the scale where the product stands.
+    `placement` is where the still has it in the frame, `cutout` (h, w, 4) what was placed. `points` (h, w, 3) is where
+    everything is in cm, (right, away, up), cells as those of `nearness`; `light` the main light's azimuth and elevation
+    in degrees.
     """
 
     ground: Plane
     key: Plane | None
     front: Plane | None
-    product: Plane
-    magnified: float
-    corner: tuple[int, int]
+    layer: Layer
+    laid: tuple[Plane, Box]
+    middle: tuple[float, float]
+    hidden: Plane | None
     nearness: Plane
     left: int
     size: Size
@@ -54,10 +58,8 @@ class Stage:
     light: tuple[float, float]
 
 
-def stage_of(
-    product: Product, scene: Scene, channel: Channel, parameters: ShowcaseParameters, magnified: float
-) -> Stage:
-    """The stage of a clip, the product drawn `magnified` times as large. Raises as a mockup does."""
+def stage_of(product: Product, scene: Scene, channel: Channel, parameters: ShowcaseParameters, growth: float) -> Stage:
+    """The stage of a clip, in which the product grows by `growth` at most. Raises as a mockup does."""
     still = parameters.still
     frame: list[View] = []
     made = staged(
@@ -70,34 +72,34 @@ def stage_of(
     )
     (one,), (hidden,), view = made.drawn, made.hidden, made.view
     size, left = frame[0].canvas, round((frame[0].left - view.left) * view.scale)
-    canvas = Size(round(view.canvas.width_px * magnified), round(view.canvas.height_px * magnified))
-    large = draw(one.placed, View(view.left, view.top, view.width, view.height, canvas))
-    shown = 1 - cv2.resize(hidden, large.light.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    place = one.placement
+    place, (rows, columns) = one.placement, one.box
+    placement = Placement(place.scale, place.x_px - left, place.y_px, size, place.cropped)
+    layer = layer_of(one.placed.code, place.scale * growth)
     return Stage(
         ground=made.pictures.ground,
         key=made.key,
         front=made.pictures.occluder,
-        product=np.ascontiguousarray(_within_srgb(large.light) * shown[..., None]),
-        magnified=canvas.width_px / view.canvas.width_px,
-        corner=(large.box[1].start, large.box[0].start),
+        layer=layer,
+        laid=layer.laid(placement),
+        middle=((columns.start + columns.stop) / 2 - left, (rows.start + rows.stop) / 2),
+        hidden=_in_frame(hidden, one.box, left, size) if hidden.any() else None,
         nearness=_nearness(made, one.ground),
         left=left,
         size=size,
         room_px=min(left, view.canvas.width_px - size.width_px - left),
         px_per_cm=one.ground.px_per_cm,
-        placement=Placement(place.scale, place.x_px - left, place.y_px, size, place.cropped),
+        placement=placement,
         cutout=one.placed.code,
         points=made.pictures.points,
         light=(made.scene.light.azimuth_deg, made.scene.light.elevation_deg),
     )
 
 
-def _within_srgb(light: Plane) -> Plane:
-    """Premultiplied `light` (h, w, 4) whose colours a clip can hold: their hue stays."""
-    alpha = light[..., 3:]
-    straight = light[..., :3] / np.maximum(alpha, np.float32(1e-4))
-    return np.concatenate([in_srgb(straight).clip(0, 1) * alpha, alpha], axis=2)
+def _in_frame(part: Plane, box: Box, left: int, size: Size) -> Plane:
+    """A `part` of the canvas at its `box` (rows, columns), as the whole frame has it."""
+    whole = np.zeros((size.height_px, size.width_px + 2 * left), np.float32)
+    whole[box] = part
+    return np.ascontiguousarray(whole[:, left : left + size.width_px])
 
 
 def _widened(frame: list[View], view: View, layers: Layers) -> View:
@@ -125,4 +127,3 @@ def _nearness(made: Staged, ground: Ground) -> Plane:
     near = np.clip(near, _FURTHEST, _NEAREST).astype(np.float32)
     near = cv2.dilate(near, np.ones((_EDGE_CELLS, _EDGE_CELLS), np.uint8))
     return np.asarray(cv2.blur(near, (3, 3)), np.float32)
-

@@ -152,7 +152,9 @@ def checks(measures: Measures, channel: Channel) -> list[Check]:
     A style that is laid over a picture moves nothing in it: of that picture counts what was measured before.
     """
     measures = {**_before(measures), **measures}
-    return held(POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *CLIP), measures)
+    return held(
+        POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *CLIP), measures
+    )
 
 
 def _before(measures: Measures) -> Measures:
