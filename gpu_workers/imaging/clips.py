@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 import cv2
@@ -24,8 +25,8 @@ from gpu_workers.imaging.types import LUMINANCE_WEIGHTS, Code
 CODEC = "libvpx-vp9"
 WEBM, WEBP = "video/webm", "image/webp"
 _BT709, _LIMITED = 1, 1  # as ffmpeg numbers them: AVCOL_PRI_, AVCOL_TRC_, AVCOL_SPC_BT709, AVCOL_RANGE_MPEG
-# Constant quality up to a rate: at 30 of 63 wood and walls lost their grain. Speed 4 of 8, for time.
-_QUALITY = {"crf": "26", "deadline": "good", "cpu-used": "4", "row-mt": "0", "threads": "1", "lag-in-frames": "16"}
+# Constant quality up to a rate: at 30 of 63 wood and walls lost their grain. Speed 5 of 8, for time.
+_QUALITY = {"crf": "26", "deadline": "good", "cpu-used": "5", "row-mt": "0", "threads": "1", "lag-in-frames": "16"}
 _BITS_PER_S_MAX = 2_200_000  # five seconds are 1.4 MB at most
 _KR, _KG, _KB = (np.float32(share) for share in LUMINANCE_WEIGHTS)
 # Of a letter's picture: its longer side, how many frames a second, and libwebp's quality and effort.
@@ -62,7 +63,7 @@ def webm(frames: Iterable[Code], fps: int, tags: Mapping[str, str]) -> bytes:
 def read_webm(file: bytes, wanted: Sequence[int]) -> Decoded:
     """The frames of a clip of these numbers. Raises ValueError for what is no clip."""
     try:
-        with av.open(io.BytesIO(file)) as container:
+        with av.open(io.BytesIO(file), "r") as container:
             stream = container.streams.video[0]
             context = stream.codec_context
             if context.pix_fmt != "yuv420p":
@@ -135,13 +136,17 @@ def rgb_of(stacked: Code) -> Code:
     luma = (stacked[:height].astype(np.float32) - 16) / np.float32(219)
     flat = stacked.reshape(-1)
     blue, red = (
-        _full((flat[_span(rows, height, width)].reshape(height // 2, width // 2).astype(np.float32) - 128) / 224, luma)
+        _full(_chroma(flat[_span(rows, height, width)].reshape(height // 2, width // 2)), luma)
         for rows in (slice(height, height * 5 // 4), slice(height * 5 // 4, None))
     )
     r = luma + 2 * (1 - _KR) * red
     b = luma + 2 * (1 - _KB) * blue
     g = (luma - _KR * r - _KB * b) / _KG
-    return np.clip(np.rint(np.dstack([r, g, b]) * 255), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(np.dstack([r, g, b]) * 255), 0, 255), np.uint8)
+
+
+def _chroma(codes: Code) -> NDArray[np.float32]:
+    return np.asarray((codes.astype(np.float32) - np.float32(128)) / np.float32(224), np.float32)
 
 
 def _span(rows: slice, height: int, width: int) -> slice:
@@ -159,7 +164,7 @@ def _full(half: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.fl
 
 
 def _stream(container: OutputContainer, stacked: Code, fps: int) -> VideoStream:
-    stream = container.add_stream(CODEC, rate=fps, options=dict(_QUALITY))
+    stream = cast(VideoStream, container.add_stream(CODEC, rate=fps, options=dict(_QUALITY)))
     context = stream.codec_context
     context.height, context.width = stacked.shape[0] * 2 // 3, stacked.shape[1]
     context.pix_fmt, context.bit_rate = "yuv420p", _BITS_PER_S_MAX

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from gpu_workers.imaging import clips
 from gpu_workers.imaging.metadata import COMPOSITE, Metadata, source_type_in
@@ -133,8 +133,8 @@ def test_what_is_about_the_product_moves_and_a_loop_closes(motion: str) -> None:
     shown, measures = frames(motion), of(motion).measures
     assert len(shown) == 10
     assert measures["clip_loop_difference"] == 0
-    far = [np.abs(each.astype(int) - shown[0])[:, :40].mean() for each in shown]
-    assert max(far) > 0.7, "the scene at the left edge, beyond what the codec changes"
+    changed = [np.percentile(np.abs(each.astype(int) - shown[0]), 99) for each in shown]
+    assert max(changed) > 5, "more than the codec changes"
 
 
 def test_what_is_not_moved_stays_where_it_was() -> None:
@@ -173,7 +173,8 @@ def test_a_clip_says_what_its_colours_are_and_how_it_was_made() -> None:
 def test_a_letter_gets_a_picture_that_moves() -> None:
     letter = file(of("slide"), "mail")
     with Image.open(BytesIO(letter)) as picture:
-        assert (picture.format, picture.n_frames, picture.info["loop"]) == ("WEBP", 10, 0)
+        count = len([*ImageSequence.Iterator(picture)])
+        assert (picture.format, count, picture.info["loop"]) == ("WEBP", 10, 0)
     assert source_type_in(letter) == COMPOSITE
 
 
