@@ -72,7 +72,7 @@ def read_webm(file: bytes, wanted: Sequence[int]) -> Decoded:
             for number, frame in enumerate(container.decode(stream)):
                 count = number + 1
                 if number in wanted:
-                    frames[number] = rgb_of(frame.to_ndarray())
+                    frames[number] = rgb_of(np.asarray(frame.to_ndarray(), np.uint8))
             said = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f"no clip: {error}") from error

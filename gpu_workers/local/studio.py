@@ -206,8 +206,8 @@ class Studio:
         names = [source.name for source in sources]
         inputs, before = self._inputs(order.operation, pictures, names, order.category)
         made = self._composed(order.operation, inputs, order.request, before)
-        (file,) = (each for each in made.files if each.role == (order.role or order.operation))
-        return Output(file.data, file.media_type, made.measures, made.verdict)
+        (chosen,) = (each for each in made.files if each.role == (order.role or order.operation))
+        return Output(chosen.data, chosen.media_type, made.measures, made.verdict)
 
     def _decoded(self, source: Source, kept_pixels: int) -> Picture:
         try:

@@ -18,7 +18,9 @@ from gpu_workers.imaging import clips
 from gpu_workers.imaging.metadata import COMPOSITE, Metadata, source_type_in
 from gpu_workers.library import scenes
 from gpu_workers.operations.base import Composed, ComposeRequest, Library, compose
-from gpu_workers.operations.showcase.motions import phases
+from gpu_workers.operations.mockup.scene_placing import Product
+from gpu_workers.operations.showcase.motions import GROWTH, Frame, phases, shot_of
+from gpu_workers.operations.showcase.stage import stage_of
 from gpu_workers.sources.decoding import Picture, decode
 from schemas import channels
 from schemas.errors import InputError
@@ -128,27 +130,45 @@ def test_a_motion_one_way_never_turns_back(motion: str) -> None:
     assert values[-1] == 1
 
 
+@cache
+def ends(motion: Motion) -> tuple[Frame, Frame]:
+    """The frame of a motion's beginning and that of its furthest, before they are encoded."""
+    asked = parsed(**SMALL, motion=motion)
+    scene, channel = scenes.load(LIBRARY.scenes[asked.scene]), channels.load("instagram")
+    shot = shot_of(stage_of(Product(mug(), 12.0), scene, channel, asked, GROWTH[motion]), motion)
+    return shot(0.0), shot(0.5 if motion == "light_sweep" else 1.0)
+
+
 @MOTIONS
-def test_what_is_about_the_product_moves_and_a_loop_closes(motion: str) -> None:
-    shown, measures = frames(motion), of(motion).measures
-    assert len(shown) == 10
-    assert measures["clip_loop_difference"] == 0
-    changed = [np.percentile(np.abs(each.astype(int) - shown[0]), 99) for each in shown]
-    assert max(changed) > 5, "more than the codec changes"
+def test_what_is_about_the_product_moves(motion: Motion) -> None:
+    first, furthest = ends(motion)
+    beside = (first.alpha == 0) & (furthest.alpha == 0)
+    changed = np.abs(first.rgb.astype(int) - furthest.rgb).max(axis=2)[beside]
+    assert np.percentile(changed, 99) > 3
 
 
-def test_what_is_not_moved_stays_where_it_was() -> None:
-    """In another light, or out of focus, the product is the same; the scene's light and lens are not its own."""
-    for motion in ("light_sweep", "rack_focus"):
-        middle = [each[105:135, 110:130].astype(int) for each in frames(motion)]
-        assert max(np.abs(each - middle[0]).mean() for each in middle) < 4
+@pytest.mark.parametrize("motion", ["slide", "light_sweep", "rack_focus"])
+def test_a_product_that_is_as_near_as_before_is_the_same_to_the_last_bit(motion: Motion) -> None:
+    """Nothing lights or blurs it."""
+    first, furthest = ends(motion)
+    assert first.placement == furthest.placement
+    assert np.array_equal(first.rgb[first.alpha == 1], furthest.rgb[first.alpha == 1])
+
+
+def test_a_product_that_comes_nearer_grows_about_its_middle() -> None:
+    first, furthest = ends("push_in")
+    middles = [np.argwhere(each.alpha > 0.5).mean(axis=0) for each in (first, furthest)]
+    assert furthest.placement.scale == pytest.approx(first.placement.scale * GROWTH["push_in"])
+    assert np.abs(middles[0] - middles[1]).max() < 2
 
 
 @MOTIONS
 def test_the_product_of_every_frame_is_its_cutout(motion: str) -> None:
     measures = of(motion).measures
     assert measures["clip_layer_delta_e"] < 1
-    assert measures["clip_layer_delta_e"] <= measures["clip_delta_e_mean"] < 4  # a striped mug, at a fifth of the size
+    assert measures["clip_delta_e_mean"] < 6  # half-size chroma mixes stripes of a few pixels
+    assert measures["clip_frames"] == 10
+    assert measures["clip_loop_difference"] == 0
 
 
 # its files
@@ -174,7 +194,8 @@ def test_a_letter_gets_a_picture_that_moves() -> None:
     letter = file(of("slide"), "mail")
     with Image.open(BytesIO(letter)) as picture:
         count = len([*ImageSequence.Iterator(picture)])
-        assert (picture.format, count, picture.info["loop"]) == ("WEBP", 10, 0)
+        assert (picture.format, picture.info["loop"]) == ("WEBP", 0)
+        assert 5 <= count <= 10, "of frames that are equal one is kept"
     assert source_type_in(letter) == COMPOSITE
 
 
