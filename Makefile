@@ -175,7 +175,7 @@ $(MARK_DEV): $(MARK) infra/locks/requirements-dev.txt
 	touch $@
 
 $(KERNELS): $(MARK)
-	$(BIN)/python -c "from gpu_workers.imaging import lut; from gpu_workers.operations.artwork import printing; from gpu_workers.operations.cutout import cutout; from gpu_workers.operations.packshot import measures; cutout.warm_up()"
+	$(BIN)/python -c "from gpu_workers.imaging import clips, lut; from gpu_workers.operations.artwork import printing; from gpu_workers.operations.cutout import cutout; from gpu_workers.operations.packshot import measures; cutout.warm_up()"
 	touch $@
 
 .venv-%/.installed: $(BIN)/uv infra/locks/requirements-%.txt
