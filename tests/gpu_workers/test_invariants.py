@@ -34,7 +34,7 @@ PARAMETERS = {
     "label": {"when": "always"},
     "mockup": {"scene": "studio-podium", "height_cm": "12"},
     "packshot": {"shadow.mode": "soft"},
-    "showcase": {"scene": "studio-podium", "height_cm": "12", "size_px": "480", "duration_s": "1", "fps": "10"},
+    "showcase": {"scene": "studio-podium", "height_cm": "12", "size_px": "360", "duration_s": "1", "fps": "10"},
     "style": {"brand": "earthy", "lut": "crisp"},
     "transparent": {},
     "upscale": {},
