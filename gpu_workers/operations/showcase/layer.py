@@ -66,5 +66,5 @@ def _reduced(light: Plane, by: int) -> Plane:
 def _within_srgb(light: Plane, code: Codes) -> Plane:
     """Colours that a clip can hold: their hue stays."""
     alpha = light[..., 3:]
-    straight = with_srgb_primaries(light[..., :3], code) / np.maximum(alpha, np.float32(1e-4))
+    straight = np.asarray(with_srgb_primaries(light[..., :3], code) / np.maximum(alpha, 1e-4), np.float32)
     return np.concatenate([in_srgb(straight).clip(0, 1) * alpha, alpha], axis=2).astype(np.float32)
