@@ -11,10 +11,12 @@ MARK_WORKER := .venv-worker/.installed
 MARK_SCHEMATHESIS := .venv-schemathesis/.installed
 MARK_INFRA := .venv-infra/.installed
 HELM := .cache/helm-4.3.2/helm
+KUBERNETES := 1.37.2
+CONTROL_PLANE := .cache/kubernetes-$(KUBERNETES)/control-plane
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-autoscaler bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-studio bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy test-infra test-cluster image simulate fuzz chaos bench bench-autoscaler bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-studio bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings dashboards lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -38,7 +40,10 @@ test-heavy: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Three brokers with TLS and rig
 test-infra: $(MARK_DEV) $(MARK_INFRA) $(HELM)  ## The image's file, the chart and the alerts, held to Kubernetes' schemas, Helm, hadolint and promtool; not part of CI
 	PACKSHOT_REQUIRE_SERVERS=1 $(BIN)/python -m pytest -m "infra and not heavy"
 
-image: $(MARK_DEV)  ## The image, built without a daemon: Debian's buildah and mmdebstrap; as root
+test-cluster: $(MARK_DEV) $(if $(shell command -v go),$(HELM) $(CONTROL_PLANE))  ## The chart on a real API server of Kubernetes, with scheduler and controllers; built once by Go, some 14 CPU-minutes
+	$(BIN)/python -m pytest tests/infra/test_cluster.py
+
+image: $(MARK_DEV) $(MARK_INFRA)  ## The image, and its bill of materials, built without a daemon: Debian's buildah and mmdebstrap; as root
 	$(BIN)/python -m infra.containers.image
 
 simulate: $(MARK_DEV)  ## The streaming core in 10,000 simulated courses of events; one again: SEED=17
@@ -127,6 +132,9 @@ format: $(MARK_DEV)  ## Formats and mends what can be mended
 schemas: $(MARK_DEV)  ## Adds the Avro schemas that changed to their history; the JSON Schema of submissions
 	$(BIN)/python -m schemas.history
 
+dashboards: $(MARK_DEV)  ## Writes Grafana's boards, infra/dashboards/*.json, anew
+	$(BIN)/python -m infra.dashboards.writing
+
 settings: $(MARK_DEV)  ## Writes the page of settings, infra/settings.md, anew
 	$(BIN)/python -m infra.settings_page
 
@@ -185,6 +193,12 @@ $(KERNELS): $(MARK)
 
 $(HELM):  # by its own go.mod; some 240 CPU-seconds
 	GOBIN=$(CURDIR)/$(dir $@) go install helm.sh/helm/v4/cmd/helm@v4.3.2
+
+$(CONTROL_PLANE):
+	go -C infra/servers/control_plane build -o $(CURDIR)/$@ -ldflags "-s -w \
+		-X k8s.io/component-base/version.gitVersion=v$(KUBERNETES) \
+		-X k8s.io/component-base/version.gitMajor=$(word 1,$(subst ., ,$(KUBERNETES))) \
+		-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))" .
 
 $(WEIGHTS): $(MARK) $(wildcard gpu_workers/models/manifests/*.yaml) gpu_workers/models/people.py
 	$(BIN)/python -m gpu_workers.models.fetch $(dir $@)

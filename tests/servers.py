@@ -11,7 +11,18 @@ from typing import Literal, NoReturn, TypeVar
 import psycopg
 import pytest
 
-from infra.servers import KafkaCluster, S3Server, ServerUnavailable, VendureShop, akeneo, postgres, vendure, versitygw
+from infra.servers import (
+    ControlPlane,
+    KafkaCluster,
+    S3Server,
+    ServerUnavailable,
+    VendureShop,
+    akeneo,
+    kubernetes,
+    postgres,
+    vendure,
+    versitygw,
+)
 from streams.embedded import BrokerUnavailable, choose_broker
 
 _CACHE = Path(__file__).parents[1] / ".cache"
@@ -87,6 +98,16 @@ def kafka_cluster() -> Iterator[KafkaCluster]:
     """Three brokers of Apache Kafka; whoever kills one starts it again."""
     with tempfile.TemporaryDirectory() as folder, _started(_cluster, Path(folder)) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """The control plane of Kubernetes."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _started(lambda at: kubernetes(at, _CACHE), Path(folder)) as plane,
+    ):
+        yield plane
 
 
 @contextmanager

@@ -27,6 +27,8 @@ WHEELS = Path.home() / ".cache" / "uv"
 HYBRID = Path("/sys/fs/cgroup/unified")
 PROGRAMS = ("buildah", "mmdebstrap")
 USER = 10001
+BILL = "packshot.cdx.json"
+TOOLS = ROOT / ".venv-infra" / "bin" / "python"  # it has the library for it
 
 
 class ImageUnavailable(Exception):
@@ -161,15 +163,25 @@ def volume(folder: Path) -> Path:
     return folder
 
 
+def write_bill(root: Path, file: Path) -> None:
+    """The bill of materials of an image's files, as CycloneDX. Raises ImageUnavailable, CalledProcessError."""
+    if not TOOLS.exists():
+        raise ImageUnavailable(f"{TOOLS.relative_to(ROOT)} not found (make .venv-infra/.installed)")
+    subprocess.run([str(TOOLS), "-m", "infra.containers.sbom", str(root), str(file)], cwd=ROOT, check=True)
+
+
 def _bound(mount: Mount) -> dict[str, object]:
     options = ["rbind", "nosuid", "nodev", "ro" if mount.read_only else "rw"]
     return {"destination": mount.path, "type": "bind", "source": str(mount.folder), "options": options}
 
 
 def main() -> int:
-    """Builds it; 2 says what is missing."""
+    """Builds it, and its bill of materials; 2 says what is missing."""
+    builder = Builder(ROOT / ".cache" / "images")
     try:
-        Builder(ROOT / ".cache" / "images").build()
+        builder.build()
+        with builder.mounted() as root:
+            write_bill(root, builder.folder / BILL)
     except ImageUnavailable as missing:
         print(f"image: {missing}", file=sys.stderr)
         return 2

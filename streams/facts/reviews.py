@@ -168,6 +168,14 @@ class Reviews(Repository):
             if review.request.completed.result_id == result_id and review.request.verdict.rules != rules:
                 self.lapse(review.review_id)
 
+    def decided(self, since_ms: int) -> dict[tuple[str, str], int]:
+        """How many reviews stand as people settled them since a Unix time in ms, by tenant and state."""
+        columns = t.reviews.c
+        where = (columns.updated_at_ms >= since_ms, columns.state.in_(_DECIDED))
+        counted = select(columns.tenant, columns.state, func.count()).where(*where)
+        rows = self._connection.execute(counted.group_by(columns.tenant, columns.state))
+        return {(row[0], row[1]): int(row[2]) for row in rows}
+
     def named_pictures(self) -> set[str]:
         """The digests of all pictures that reviews of products' newest versions are about."""
         rows = self._connection.execute(of_newest(t.reviews))

@@ -36,7 +36,7 @@ from streams.runtime.exits import Exit
 from streams.runtime.health import NOT_JOINED, STOPPING, Health
 from streams.runtime.settings import Settings, SettingsError
 from streams.runtime.waiting import Stopped, until, wait_out
-from streams.services import retention, review_ages
+from streams.services import last_day, retention, review_ages
 from streams.services.setting_views import changed
 
 if TYPE_CHECKING:
@@ -187,8 +187,8 @@ def run_retrier(settings: Settings, database: Database, process: Process) -> Non
     process.health.need(NOT_JOINED, lambda: retrier.has_joined)
     arguments = (settings, database, process.stop)
     threading.Thread(target=retention.look_at_intervals, args=arguments, name="retention", daemon=True).start()
-    looking = (database, process.stop)
-    threading.Thread(target=review_ages.look_at_intervals, args=looking, name="review ages", daemon=True).start()
+    for look in (review_ages.LOOK, last_day.LOOK):
+        look.start(process.stop, database)
     process.health.start()
     retrier.run(process.stop)
     producer.close()

@@ -1,11 +1,14 @@
 """The image: its file is clean, it is built without a daemon, and every role starts in it as in a pod."""
 
+import json
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -47,6 +50,41 @@ def test_hadolint_finds_nothing() -> None:
         skip_or_fail("hadolint: make .venv-infra/.installed")
     done = subprocess.run([hadolint, str(image.FILE)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_bill_of_materials_has_what_pip_and_dpkg_noted(tmp_path: Path) -> None:
+    packages = tmp_path / "opt/packshot/venv/lib/python3.11/site-packages"
+    for name, its in (("packshot", "0.2.0"), ("Faust_Streaming", "0.15.3")):
+        info = packages / f"{name.lower()}-{its}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {its}\n")
+    noted = tmp_path / "var/lib/dpkg/status"
+    noted.parent.mkdir(parents=True)
+    noted.write_text(
+        "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9+deb12u13\n\n"
+        "Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n"
+    )
+    made = billed(tmp_path, tmp_path / "bill.json")
+    assert made["metadata"]["component"]["purl"] == "pkg:pypi/packshot@0.2.0"
+    assert sorted(each["purl"] for each in made["components"]) == [
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u13?arch=amd64",
+        "pkg:pypi/faust-streaming@0.15.3",
+    ]
+
+
+def test_a_folder_that_is_no_image_has_no_bill(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        billed(tmp_path, tmp_path / "bill.json")
+    assert not (tmp_path / "bill.json").exists()
+
+
+def billed(files: Path, file: Path) -> dict[str, Any]:
+    try:
+        image.write_bill(files, file)
+    except image.ImageUnavailable as missing:
+        skip_or_fail(str(missing))
+    made: dict[str, Any] = json.loads(file.read_text())
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +140,15 @@ def test_nobody_is_root_and_nothing_but_volumes_can_be_written_to(root: Path, tm
     assert said[0] == "10001"
     assert [line for line in said if "Read-only file system" in line] == said[1:3]
     assert said[3:] == ["written", f"packshot, version {version('packshot')}"]
+
+
+@pytest.mark.heavy
+def test_the_bill_of_the_image_has_all_that_the_lock_pins_for_it(root: Path, tmp_path: Path) -> None:
+    made = billed(root, tmp_path / "bill.json")
+    kinds = Counter(each["purl"].partition("/")[0] for each in made["components"])
+    assert made["metadata"]["component"]["name"] == "packshot"
+    assert set(kinds) == {"pkg:deb", "pkg:pypi"}
+    assert {"libc6", "numpy", "confluent-kafka"} <= {each["name"] for each in made["components"]}
 
 
 @pytest.mark.heavy
