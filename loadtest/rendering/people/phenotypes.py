@@ -1,0 +1,93 @@
+"""The bodies: what each is made of. Adults only; nobody is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Shares = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Body:
+    """One body. Each dictionary says of which of MakeHuman's extremes it is made, in shares that sum to 1 (one that is
+    negative goes beyond the other extreme); `details` are targets of its own folders with their strength."""
+
+    name: str
+    title: str
+    years: int
+    presents: str
+    size: str
+    gender: Shares
+    age: Shares
+    muscle: Shares
+    weight: Shares
+    ancestry: Shares
+    height: Shares = field(default_factory=dict)
+    proportions: Shares = field(default_factory=dict)
+    cup: Shares = field(default_factory=lambda: {"averagecup": 1.0})
+    firmness: Shares = field(default_factory=lambda: {"averagefirmness": 1.0})
+    details: Shares = field(default_factory=dict)
+    stance: str = "left"
+
+
+WOMAN, MAN = {"female": 1.0}, {"male": 1.0}
+EVEN = {"african": 1 / 3, "asian": 1 / 3, "caucasian": 1 / 3}
+
+BODIES = (
+    Body(
+        name="mira",
+        title="Woman, about 30, size S",
+        years=30,
+        presents="woman",
+        size="S",
+        gender=WOMAN,
+        age={"young": 0.93, "old": 0.07},
+        muscle={"averagemuscle": 0.9, "maxmuscle": 0.1},
+        weight={"averageweight": 0.8, "minweight": 0.2},
+        ancestry=EVEN,
+        height={"maxheight": 0.12},
+        proportions={"idealproportions": 0.5},
+        cup={"averagecup": 0.85, "mincup": 0.15},
+    ),
+    Body(
+        name="ben",
+        title="Man, about 30, size M",
+        years=30,
+        presents="man",
+        size="M",
+        gender=MAN,
+        age={"young": 0.93, "old": 0.07},
+        muscle={"averagemuscle": 0.75, "maxmuscle": 0.25},
+        weight={"averageweight": 1.0},
+        ancestry=EVEN,
+        height={"maxheight": 0.06},
+        proportions={"idealproportions": 0.4},
+        stance="right",
+    ),
+    Body(
+        name="oda",
+        title="Woman, about 35, size 2XL",
+        years=35,
+        presents="woman",
+        size="2XL",
+        gender=WOMAN,
+        age={"young": 0.85, "old": 0.15},
+        muscle={"averagemuscle": 1.0},
+        weight={"averageweight": -0.35, "maxweight": 1.35},
+        ancestry=EVEN,
+        cup={"averagecup": 0.6, "maxcup": 0.4},
+        stance="right",
+    ),
+    Body(
+        name="karl",
+        title="Man, about 60, size L",
+        years=60,
+        presents="man",
+        size="L",
+        gender=MAN,
+        age={"young": 0.4, "old": 0.6},
+        muscle={"averagemuscle": 1.0},
+        weight={"averageweight": 0.45, "maxweight": 0.55},
+        ancestry=EVEN,
+    ),
+)

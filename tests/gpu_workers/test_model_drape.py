@@ -1,0 +1,115 @@
+"""A T-shirt on each mannequin: it hangs on the shoulders, goes through nobody, and hangs the same twice."""
+
+import hashlib
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpu_workers.library import bodies
+from gpu_workers.library.bodies import Model
+from gpu_workers.operations.model import dressing, measures
+from gpu_workers.operations.model.drape import Cloth
+from gpu_workers.operations.model.dressing import Look, Worn
+from gpu_workers.operations.model.outline import outline
+from gpu_workers.operations.model.pattern import STEP_CM, Pattern, pattern
+from schemas.channels import Size
+from tests.gpu_workers import tees
+
+ROOT = Path(__file__).parents[2]
+BODIES = sorted(bodies.find(bodies.shipped_folder()))
+LOOK = Look((0.55, 0.53, 0.51), (0.035, 0.036, 0.04), (0.68, 0.675, 0.665))
+EVERY = pytest.mark.parametrize("name", BODIES)
+
+
+def model(name: str) -> Model:
+    return bodies.load(bodies.find(bodies.shipped_folder())[name])
+
+
+@cache
+def cut(width_cm: float) -> Pattern:
+    picture = tees.tee()
+    return pattern(outline(picture[..., :3], picture[..., 3]), width_cm)
+
+
+@cache
+def hung(name: str) -> tuple[Pattern, Cloth]:
+    its = model(name)
+    panels = cut(its.chest_cm / 2 * 1.12)
+    return panels, dressing.hung(panels, its)
+
+
+@cache
+def worn(name: str) -> Worn:
+    picture = tees.tee()
+    found = outline(picture[..., :3], picture[..., 3])
+    panels, cloth = hung(name)
+    return dressing.dressed(picture, found, panels, cloth, model(name), LOOK, Size(400, 500))
+
+
+def test_panels_are_sewn_at_their_seams_and_whole() -> None:
+    panels = cut(52.0)
+    assert panels.width_cm == pytest.approx(52.0)
+    assert panels.length_cm == pytest.approx(70, abs=1.5)
+    front, back = panels.triangles[panels.is_front], panels.triangles[~panels.is_front]
+    shared = np.intersect1d(front, back)
+    assert set(shared) == set(np.flatnonzero(panels.side == 0)), "front and back meet at the seams, and there alone"
+    corners = panels.flat[front]
+    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+    assert (area > 0).all()
+    picture = tees.tee()
+    inside = float((picture[..., 3] > 127).sum()) / tees.PX_PER_CM**2 - np.pi / 2 * 9 * (9 - 2)
+    assert area.sum() * (2 * tees.ARMPIT[0] / 52) ** 2 == pytest.approx(inside, rel=0.03)
+    assert np.ptp(panels.flat[:, 0]) > 70
+    assert STEP_CM < 2
+
+
+@EVERY
+def test_it_hangs_on_the_shoulders(name: str) -> None:
+    found = measures.cloth_measures(worn(name))
+    assert found["drape_stretch_p99"] <= 1.8
+    assert found["seam_off_shoulder_cm"] <= 3
+    assert found["through_body_mm"] <= 5
+    assert found["print_stretch_p5"] >= 0.85
+    assert found["print_stretch_p95"] <= 1.2
+    assert found["bare_share"] == 0
+
+
+@EVERY
+def test_its_pixels_are_the_cutouts_times_the_light(name: str) -> None:
+    found = measures.picture_measures(worn(name).canvas, worn(name))
+    assert found["light_divided_delta_e"] <= 2
+    assert found["in_frame"] == 1
+
+
+def test_a_garment_that_lies_on_the_ground_is_told() -> None:
+    its = worn(BODIES[0])
+    slid = Cloth(its.cloth.points - [0, 0, 0.2], its.cloth.stretch, its.cloth.edges)
+    fallen = Worn(**{**its.__dict__, "cloth": slid})
+    assert measures.cloth_measures(fallen)["seam_off_shoulder_cm"] > 3
+    inside = Cloth(its.cloth.points + [0, 0.04, 0], its.cloth.stretch, its.cloth.edges)
+    assert measures.through_body_mm(Worn(**{**its.__dict__, "cloth": inside})) > 5
+
+
+def test_another_colour_is_told_by_its_light_divided_out() -> None:
+    its = worn(BODIES[0])
+    tinted = its.canvas.copy()
+    tinted[..., 0] = np.clip(tinted[..., 0].astype(int) - 14, 0, 255)
+    assert measures.picture_measures(tinted, its)["light_divided_delta_e"] > 2
+
+
+SAME = """
+import hashlib
+from tests.gpu_workers import test_model_drape as it
+print(hashlib.sha256(it.hung(it.BODIES[0])[1].points.tobytes() + it.worn(it.BODIES[0]).canvas.tobytes()).hexdigest())
+"""
+
+
+def test_two_fresh_processes_give_the_same_bytes() -> None:
+    run = [sys.executable, "-c", SAME]
+    other = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    its = hung(BODIES[0])[1].points.tobytes() + worn(BODIES[0]).canvas.tobytes()
+    assert hashlib.sha256(its).hexdigest() == other
