@@ -25,7 +25,7 @@ from gpu_workers.operations.model.raster import Camera, Triangles
 from schemas.channels import Size
 
 # Set by hand on the gallery's sheets, none is fitted.
-_SAMPLES = 3  # a pixel's side: hems and sleeve ends are drawn at so many times the size
+_SAMPLES = 2  # a pixel's side: hems and sleeve ends are drawn at so many times the size
 _BAND_ROWS = 96  # of the picture, which are drawn at once: memory does not grow with the picture
 _IN_FRONT_M = 0.004  # cloth that is behind skin by less lies on it
 _THROUGH_M = 0.03  # a body that is before cloth by less pokes through it; more, and it is an arm or a hand
@@ -48,9 +48,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Worn:
-    """`canvas` (h, w, 3), as deep as the cutout; `mask` (h, w) uint8 the garment; `light` (h, w) on it, 0 elsewhere; `source`
-    (h, w, 3) linear light of the cutout's pixels as they lie, before any light; `front` (h, w) where only its outer
-    front is; `bare_share` of its pixels the body shows through."""
+    """`canvas` (h, w, 3), as deep as the cutout; `mask` (h, w) uint8 the garment; `light` (h, w) on it, 0 elsewhere;
+    `source` (h, w, 3) linear light of the cutout's pixels as they lie, before any light; `front` (h, w) where only its
+    outer front is; `bare_share` of its pixels the body shows through."""
 
     canvas: Codes
     mask: NDArray[np.uint8]
@@ -83,6 +83,15 @@ class _Stage:
     outwards: NDArray[np.bool_]
     camera: Camera
     look: Look
+    trunk_m: float
+    px_per_m: float
+
+    def trunk(self, body: raster.Buffer) -> Flags:
+        """Where the body is no farther from its axis than the shoulders' joints: arms and hands are."""
+        wide = body.depth.shape[1]
+        tall_px = self.px_per_m * self.camera.distance_m
+        x = (np.arange(wide) + 0.5 - wide / 2) * body.depth / tall_px
+        return np.asarray(np.abs(x) < self.trunk_m)
 
 
 def hung(cut: Pattern, model: Model) -> Cloth:
@@ -97,7 +106,7 @@ def dressed(cutout: Codes, found: Outline, cut: Pattern, cloth: Cloth, model: Mo
     """The model in what `cutout` (h, w, 4) shows, of which `cloth` is the drape, in a picture of `size`."""
     camera = Camera(model.camera.distance_m, model.camera.top_m, model.camera.bottom_m)
     px_per_cm = size.height_px * _SAMPLES / (camera.top_m - camera.bottom_m) / 100
-    stage = _staged(fine_cloth(cut, cloth, model), texture(cutout, cut, px_per_cm), camera, model, look)
+    stage = _staged(fine_cloth(cut, cloth, model), texture(cutout, cut, px_per_cm), camera, model, look, px_per_cm * 100)
     bands = list(_bands(stage, size))
     over, cover, lit, bare, front, poked = (np.concatenate([band[k] for band in bands]) for k in range(6))
     ratio = lit.sum(2) / np.maximum(bare.sum(2), 1e-6) * (cover > 1e-3)
@@ -115,13 +124,16 @@ def dressed(cutout: Codes, found: Outline, cut: Pattern, cloth: Cloth, model: Mo
     )
 
 
-def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, look: Look) -> _Stage:
+def _staged(
+    fine: FineCloth, colours: Texture, camera: Camera, model: Model, look: Look, px_per_m: float
+) -> _Stage:
     mesh = model.arrays
     halves = _halves(mesh["fine_faces"])
     count = len(mesh["fine"])
     points = np.vstack([mesh["fine"], fine.points])
-    cast = np.vstack([mesh["stands"], fine.points])  # the coarse body casts the same shadow
-    casting = np.ascontiguousarray(np.vstack([_halves(mesh["faces"]), fine.triangles + len(mesh["stands"])]), np.int32)
+    cast = np.vstack([mesh["stands"], fine.coarse])  # coarser meshes cast the same shadow
+    casting = np.vstack([_halves(mesh["faces"]), fine.coarse_triangles + len(mesh["stands"])])
+    casting = np.ascontiguousarray(casting, np.int32)
     _, normals = drape.skin_normals(mesh["fine"], mesh["fine_faces"])
     boxes = [
         SoftBox(np.array(each.place_m), np.array(each.target_m), each.side_m, each.watts / (np.pi * each.side_m**2))
@@ -133,7 +145,9 @@ def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, loo
     on /= np.percentile(on[count:][front], _BRIGHT_PERCENTILE)
     body = _Shone(mesh["fine"], halves, on[:count])
     worn = _Shone(fine.points, fine.triangles, np.minimum(on[count:], _BRIGHTEST))
-    return _Stage(body, mesh["covered"], worn, fine, colours, _outwards(fine, camera), camera, look)
+    trunk_m = min(abs(model.joints_m[f"shoulder_{side}"][0]) for side in ("left", "right"))
+    outwards = _outwards(fine, camera)
+    return _Stage(body, mesh["covered"], worn, fine, colours, outwards, camera, look, trunk_m, px_per_m)
 
 
 def _halves(quads: Triangles) -> Triangles:
@@ -173,7 +187,7 @@ def _backdrop(size: Size, top: int, rows: int, look: Look) -> Plane:
 def _band(stage: _Stage, body: raster.Buffer, cloth: raster.Buffer, ground: Plane) -> tuple[Plane, ...]:
     drawn = cloth.triangle >= 0
     seen = drawn & (cloth.depth < body.depth + _IN_FRONT_M)
-    poked = drawn & ~seen & (cloth.depth < body.depth + _THROUGH_M)
+    poked = drawn & ~seen & (cloth.depth < body.depth + _THROUGH_M) & stage.trunk(body)
     figure = body.triangle >= 0
     full = np.zeros((*drawn.shape, 13), np.float32)
     full[figure, 0:3], full[figure, 3] = _body_light(stage, body, figure), 1.0
@@ -197,7 +211,7 @@ def _body_light(stage: _Stage, body: raster.Buffer, figure: Flags) -> Points:
 
 
 def _cloth_light(stage: _Stage, cloth: raster.Buffer, seen: Flags):  # type: ignore[no-untyped-def]
-    """Of the cloth's samples: linear light unlit (n, 3), alpha, the light on them, and whether it is the outer front."""
+    """Of the cloth's samples: linear light unlit (n, 3), alpha, the light on them, whether it is the outer front."""
     values = np.column_stack([stage.fine.flat, stage.cloth.light])
     found = raster.interpolated(cloth, stage.cloth.triangles, values, seen)
     colour, alpha = stage.texture.at(found[:, :2])

@@ -27,21 +27,27 @@ class FineCloth:
     triangles: Triangles
     is_front: NDArray[np.bool_]
     is_front_point: NDArray[np.bool_]
+    coarse: Points
+    coarse_triangles: Triangles
 
 
 def fine_cloth(cut: Pattern, cloth: Cloth, model: Model) -> FineCloth:
     """The cloth with each triangle in sixteen."""
     flat, triangles, is_front = cut.flat, cut.triangles, cut.is_front
     points = _smoothed(cloth.points, triangles)
-    for _ in range(_DIVISIONS):
+    coarse, coarse_triangles = points, triangles
+    for division in range(_DIVISIONS):
         points, flat, triangles = _divided(points, flat, triangles)
+        coarse, coarse_triangles = (coarse, coarse_triangles) if division else (points, triangles)
         is_front = np.tile(is_front, 4)
         points = _smoothed(points, triangles)
     mesh = model.arrays
     points = drape.pushed_out(np.ascontiguousarray(points), mesh["stands"], mesh["faces"], _APART_M)
     of_front = np.zeros(len(points), bool)
     of_front[triangles[is_front].ravel()] = True
-    return FineCloth(points, _normals(points, triangles), flat, np.ascontiguousarray(triangles), is_front, of_front)
+    normals = _normals(points, triangles)
+    triangles = np.ascontiguousarray(triangles)
+    return FineCloth(points, normals, flat, triangles, is_front, of_front, coarse, coarse_triangles)
 
 
 def _sides(triangles: Triangles) -> Triangles:

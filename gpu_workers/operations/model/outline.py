@@ -30,6 +30,7 @@ _NECK_USUAL, _NECK_SPREAD = 0.5, 0.35  # a crew neck's depth, and how much anoth
 _NECK_INNER_DEG = 18.0  # of the half ellipse at either end, where shoulder seams and ribs cross it
 _SLEEVE_LONG = 0.85  # of the chest's width: longer sleeves reach below the elbow
 _CHEST_SHARE = (0.35, 0.9)  # of the outline's width
+_BACK_DEEP = 0.12  # of the neck's width: how deep a back is cut that cannot be seen
 _DIP = 0.3  # of the neck's width: an outline that is hollow by more between the shoulders is cut along the front
 
 
@@ -225,25 +226,29 @@ def _refuse_others(side: Side, left: Side, right: Side, contour: Line) -> None:
         )
 
 
-def _necks(picture: Code, line: Line, left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[Line, Line, float]:
+def _necks(picture: Code, line: Line, left: Line, right: Line) -> tuple[Line, Line, float]:
     """The front's and the back's neckline from left to right, and how much the picture changes along the front's beside
     an ordinary place. An outline that is hollow there already is the front's own."""
     middle, half = (left + right) / 2, (right - left) / 2
     width = 2 * float(np.hypot(*half))
     down = np.array([-half[1], half[0]]) / (width / 2)
-    dip = float(((line - middle) @ down).max())
-    if dip > _DIP * width:
-        return line, _ellipse(middle, half, down * 0.12 * width), 1.0
-    change = _change(picture)
-    inner = np.deg2rad(np.linspace(_NECK_INNER_DEG, 180 - _NECK_INNER_DEG, 90))
+    if float(((line - middle) @ down).max()) > _DIP * width:
+        return line, _ellipse(middle, half, down * _BACK_DEEP * width), 1.0
     depths = np.linspace(*_NECK_TRIES, 57)
-    at = middle + np.cos(inner)[None, :, None] * half + np.sin(inner)[None, :, None] * (down * width * depths[:, None])[:, None]
-    column, row = np.clip(np.rint(at).astype(int), 0, np.array(change.shape[::-1]) - 1).transpose(2, 0, 1)
-    found = np.median(change[row, column], axis=1)
+    found = _changes(_change(picture), middle, half, down * width * depths[:, None])
     usual = np.exp(-0.5 * ((depths - _NECK_USUAL) / _NECK_SPREAD) ** 2)
     best = int((found * usual).argmax())
     contrast = float(found[best] / max(float(np.median(found)), 1e-6))
     return _ellipse(middle, half, down * width * depths[best]), line, contrast
+
+
+def _changes(change: NDArray[np.float32], middle: Line, half: Line, deep: Line) -> NDArray[np.float32]:
+    """How much the picture changes along half ellipses of these depths (n, 2), their medians (n,)."""
+    inner = np.deg2rad(np.linspace(_NECK_INNER_DEG, 180 - _NECK_INNER_DEG, 90))
+    at = middle + np.cos(inner)[None, :, None] * half + np.sin(inner)[None, :, None] * deep[:, None]
+    last = np.array(change.shape[::-1]) - 1
+    column, row = np.clip(np.rint(at).astype(int), 0, last).transpose(2, 0, 1)
+    return np.asarray(np.median(change[row, column], axis=1))
 
 
 def _ellipse(middle: Line, half: Line, down: Line) -> Line:

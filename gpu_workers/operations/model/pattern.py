@@ -1,7 +1,7 @@
 """Two panels cut along a top's own outline, in centimetres, and sewn where a top is sewn.
 
-Panels lie in the cutout's plane: x to the viewer's right from the middle of the chest, y upwards from the hem. Front and
-back share the points of their seams; the neck, the sleeves' ends and the hem stay open. Since the panel is the
+Panels lie in the cutout's plane: x to the viewer's right from the middle of the chest, y upwards from the hem. Front
+and back share the points of their seams; the neck, the sleeves' ends and the hem stay open. Since the panel is the
 cutout, a point of the cloth is a point of the picture: nothing of a print is warped before the cloth hangs.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpu_workers.operations.model.outline import Line, Outline, Side
 
 # Set by hand, none is fitted.
-STEP_CM = 1.6  # between the cloth's points
+STEP_CM = 2.0  # between the cloth's points
 _OFF_RIM = 0.55  # of a step: points closer to the rim make slivers
 _FLAT_CM2 = 0.02  # of twice a triangle's area: less is a line
 _SUBPIXELS = 32  # of a centimetre, in which the polygon's tests count

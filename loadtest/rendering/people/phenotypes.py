@@ -73,7 +73,7 @@ BODIES = (
         gender=WOMAN,
         age={"young": 0.85, "old": 0.15},
         muscle={"averagemuscle": 1.0},
-        weight={"averageweight": -0.35, "maxweight": 1.35},
+        weight={"averageweight": -0.7, "maxweight": 1.7},
         ancestry=EVEN,
         cup={"averagecup": 0.6, "maxcup": 0.4},
         stance="right",
@@ -87,7 +87,7 @@ BODIES = (
         gender=MAN,
         age={"young": 0.4, "old": 0.6},
         muscle={"averagemuscle": 1.0},
-        weight={"averageweight": 0.45, "maxweight": 0.55},
+        weight={"averageweight": 0.1, "maxweight": 0.9},
         ancestry=EVEN,
     ),
 )

@@ -64,8 +64,8 @@ def stance(rig: Rig, on: str, arms_deg: float, spread_deg: float = 0.0) -> Turns
         turns[f"upperarm01.{side}"] = [(Y, (arms_deg - (spread_deg if free else 0.0)) * sign), (X, 4.0 if free else -3.0)]
         turns[f"lowerarm01.{side}"] = [(X, 24.0 if free else 18.0), (Y, 3.0 * sign)]
         forearm = rig.head(f"lowerarm01.{side}") - rig.head(f"wrist.{side}")
-        turns[f"lowerarm02.{side}"] = [(forearm, 28.0 * sign)]  # palms towards the thighs
-        turns[f"wrist.{side}"] = [(forearm, 24.0 * sign), (Y, 4.0 * sign)]
+        turns[f"lowerarm02.{side}"] = [(forearm, 18.0 * sign)]  # palms towards the thighs
+        turns[f"wrist.{side}"] = [(forearm, 18.0 * sign), (Y, 4.0 * sign)]
         turns.update(_curled(rig, side, 1.0 if free else 0.75))
     return turns
 
@@ -77,7 +77,7 @@ def _curled(rig: Rig, side: str, strength: float) -> Turns:
     to_palm = float(np.sign(np.dot(np.cross(knuckles, along), rig.head(f"finger1-3.{side}") - first)))
     turns: Turns = {}
     for finger in FINGERS:
-        for joint, deg in ((1, 20.0), (2, 30.0), (3, 18.0)):
+        for joint, deg in ((1, 9.0), (2, 17.0), (3, 10.0)):
             bend = strength * deg * (0.75 + 0.15 * (finger - 2))
             turns[f"finger{finger}-{joint}.{side}"] = [(knuckles, to_palm * bend)]
     turns[f"finger1-2.{side}"] = [(knuckles, to_palm * 12.0 * strength)]
