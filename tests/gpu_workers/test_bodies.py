@@ -18,9 +18,8 @@ MB_MAX = 4  # of all that ship by now; 30 with every body and setting
 def test_there_are_women_and_men_of_several_sizes_and_ages() -> None:
     models = [bodies.load(folder) for folder in SHIPPED.values()]
     assert {each.presents for each in models} == {"woman", "man"}
-    assert len({each.size for each in models}) >= 3
+    assert {each.size for each in models} >= {"S", "M", "XL"}
     assert any(each.age_years > 50 for each in models)
-    assert any(each.size in ("2XL", "3XL", "4XL", "5XL") for each in models)
     assert sum(file.stat().st_size for folder in SHIPPED.values() for file in folder.iterdir()) < MB_MAX * 1e6
 
 
@@ -45,11 +44,10 @@ def test_nothing_is_bare_between_chest_line_and_mid_thigh(name: str) -> None:
     camera = raster.Camera(model.camera.distance_m, model.camera.top_m, model.camera.bottom_m)
     drawn = raster.rasterise(camera.seen(mesh["fine"], 600, 480), halves, 600, 480)
     seen = drawn.triangle >= 0
-    values = np.column_stack([mesh["fine"], mesh["covered"]])
-    x, _, z, covered = raster.interpolated(drawn, halves, values, seen).T
-    shoulder, hip = joints["shoulder_left"], joints["hip_left"]
-    chest, thigh = shoulder[2] - 0.12, hip[2] * 0.75
-    trunk = (z < chest) & (z > max(thigh, model.camera.bottom_m)) & (np.abs(x) < abs(shoulder[0]) - 0.03)
+    values = np.column_stack([mesh["fine"][:, 2], mesh["covered"], mesh["arms"]])
+    z, covered, arms = raster.interpolated(drawn, halves, values, seen).T
+    chest, thigh = joints["shoulder_left"][2] - 0.12, joints["hip_left"][2] * 0.75
+    trunk = (z < chest) & (z > max(thigh, model.camera.bottom_m)) & (arms < 0.3)
     assert trunk.sum() > 5000
     assert (covered[trunk] > 0.5).all()
 

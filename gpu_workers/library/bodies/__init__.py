@@ -35,7 +35,7 @@ Joint = Literal[
     "neck", "shoulder_left", "shoulder_right", "elbow_left", "elbow_right", "hip_left", "hip_right"
 ]
 _ARRAYS = {"start": 3, "stands": 3, "faces": 4, "fine": 3, "fine_faces": 4}
-_COVERED_FULL = 255
+_SHARES, _FULL = ("covered", "arms"), 255
 
 
 class BadModel(InputError, ValueError):
@@ -76,7 +76,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     `mesh` holds, in whole tenths of a millimetre, the body with its arms out (`start`) and as it stands (`stands`),
     their `faces`, and the latter as it is drawn (`fine`, `fine_faces`), with how much of the base layer is over each of
-    its points (`covered`, 0..255; from the half on it is). `chest_cm` is the girth.
+    its points (`covered`, 0..255; from the half on it is) and how much of it an arm moves (`arms`). `chest_cm` is the
+    girth.
     """
 
     name: Name
@@ -105,20 +106,20 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """The mesh: points float64 (n, 3) in metres, faces int32 (m, 4). Raises BadModel."""
         try:
             with np.load(io.BytesIO((self.folder / self.mesh).read_bytes()), allow_pickle=False) as file:
-                found = {name: file[name] for name in (*_ARRAYS, "covered")}
+                found = {name: file[name] for name in (*_ARRAYS, *_SHARES)}
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise BadModel(f"{self.name}: {self.mesh}: {error}") from error
         for name, columns in _ARRAYS.items():
             if found[name].ndim != 2 or found[name].shape[1] != columns:
                 raise BadModel(f"{self.name}: {self.mesh}: {name!r} is not (n, {columns})")
-        covered = found.pop("covered").astype(np.float64) / _COVERED_FULL
-        if covered.shape != found["fine"].shape[:1]:
-            raise BadModel(f"{self.name}: {self.mesh}: 'covered' has not one value a point")
+        shares = {name: found.pop(name).astype(np.float64) / _FULL for name in _SHARES}
+        if any(each.shape != found["fine"].shape[:1] for each in shares.values()):
+            raise BadModel(f"{self.name}: {self.mesh}: {' and '.join(_SHARES)} must have a value for each point")
         points = {
             name: each.astype(np.int32) if name.endswith("faces") else each.astype(np.float64) * UNIT_M
             for name, each in found.items()
         }
-        return {**points, "covered": covered}
+        return {**points, **shares}
 
 
 def shipped_folder() -> Path:

@@ -17,12 +17,12 @@ from gpu_workers.operations.model.pattern import Pattern
 Points = NDArray[np.float64]
 
 # Set by hand on the gallery's garments, none is fitted.
-_FRAMES = (10, 12, 22, 16)  # of a thirtieth of a second: falling, lying, arms going down, coming to rest
+_FRAMES = (10, 14, 24, 30)  # of a thirtieth of a second: falling, lying, arms going down, coming to rest
 _SUBSTEPS = 22  # small steps instead of many rounds in each (Macklin et al. 2019)
 _DT_S = 1 / 30 / _SUBSTEPS
-_GRAVITY = (0.6, 4.0, 4.0, 4.0)  # m/s², by phase: it is laid on gently, and heavier cloth would only stretch
+_GRAVITY = (0.6, 7.0, 7.0, 7.0)  # m/s², by phase: it is laid on gently, and heavier cloth would only stretch
 _KEPT = (0.968, 0.968, 0.968, 0.99)  # of the speed after each substep
-_BEND = 1e-4  # compliance of a length across two triangles
+_BEND = 2e-5  # compliance of a length across two triangles
 _APART_M = 0.006  # cloth from skin
 _DEEP_M = 0.06  # cloth farther inside than this is on a limb's other side
 _FRICTION = 0.3  # of the sliding along skin that a substep stops

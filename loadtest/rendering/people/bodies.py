@@ -40,6 +40,7 @@ class Figure:
     fine: np.ndarray
     fine_faces: np.ndarray
     fine_covered: np.ndarray
+    fine_arms: np.ndarray
     joints: dict[str, np.ndarray]
     top_m: float
     bottom_m: float
@@ -51,8 +52,8 @@ class Figure:
         out = io.BytesIO()
         whole = {name: np.rint(getattr(self, name) / UNIT_M).astype(np.int16) for name in ("start", "stands", "fine")}
         faces = {"faces": self.faces.astype(np.uint16), "fine_faces": self.fine_faces.astype(np.uint16)}
-        covered = np.rint(self.fine_covered * 255).astype(np.uint8)
-        np.savez_compressed(out, **whole, **faces, covered=covered)
+        covered, arms = (np.rint(each * 255).astype(np.uint8) for each in (self.fine_covered, self.fine_arms))
+        np.savez_compressed(out, **whole, **faces, covered=covered, arms=arms)
         return out.getvalue()
 
 
@@ -66,7 +67,7 @@ def figure(data: Path, body: Body) -> Figure:
     chest_line = rig.head("upperarm01.L")[2] - CHEST_BELOW_SHOULDER_M
     layer = clothing.covering(rig, vertices, chest_line)
     dressed = [clothing.worn(each - [0.0, 0.0, ground], faces, layer) for each in (start, stands)]
-    fine, fine_faces, covered = divided(dressed[1], faces, layer.covered)
+    fine, fine_faces, flags = divided(dressed[1], faces, np.column_stack([layer.covered, layer.arms]))
     top = float(heads[rig.names.index("neck01"), 2] - ground + TOP_ABOVE_NECK_M)
     named = {name: joints[rig.names.index(bone)] - [0.0, 0.0, ground] for name, bone in JOINTS.items()}
     return Figure(
@@ -76,7 +77,8 @@ def figure(data: Path, body: Body) -> Figure:
         faces=faces,
         fine=fine,
         fine_faces=fine_faces,
-        fine_covered=covered,
+        fine_covered=flags[:, 0],
+        fine_arms=flags[:, 1],
         joints=named,
         top_m=top,
         bottom_m=top * (1 - FRAME_SHARE),
@@ -101,7 +103,7 @@ def _hull_length(points: np.ndarray) -> float:
 
 
 def divided(vertices: np.ndarray, faces: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One step of Catmull and Clark's subdivision of a mesh of quadrilaterals, `value` (n,) divided linearly."""
+    """One step of Catmull and Clark's subdivision of a mesh of quadrilaterals, `value` (n, k) divided linearly."""
     edges = np.sort(np.vstack([faces[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1)
     unique, index = np.unique(edges, axis=0, return_inverse=True)
     index = index.reshape(4, -1).T

@@ -19,16 +19,18 @@ RAMP_M = 0.012  # over which the layer's edge grows to its thickness
 
 @dataclass(frozen=True)
 class Layer:
-    """`covered` (n,) 0..1: how much of the layer is over each vertex of the skin; its half line is the drawn edge."""
+    """`covered` (n,) 0..1: how much of the layer is over each vertex of the skin; its half line is the drawn edge.
+    `arms` (n,) 0..1: how much of the vertex an arm or a hand moves."""
 
     covered: np.ndarray
+    arms: np.ndarray
 
 
 def covering(rig: Rig, rest: np.ndarray, chest_m: float) -> Layer:
     """The layer on a body in its rest pose (n, 3): all below `chest_m` that is not an arm."""
     arm = sum(rig.weights[:, number] for number, name in enumerate(rig.names) if name.startswith(ARM_BONES[2:]))
     edge = np.clip(0.5 + (chest_m - rest[:SKIN_VERTICES, 2]) / RAMP_M, 0.0, 1.0)
-    return Layer(edge * (arm < 0.5))
+    return Layer(edge * (arm < 0.5), arm)
 
 
 def worn(vertices: np.ndarray, faces: np.ndarray, layer: Layer) -> np.ndarray:

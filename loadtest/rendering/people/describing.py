@@ -1,9 +1,24 @@
-"""What a body's model.yaml says."""
+"""What a body's model.yaml says. Its size is read off its girth, not claimed."""
 
 from __future__ import annotations
 
 from bodies import Figure
 from studio import CAMERA_M, STUDIO
+
+
+# The upper ends of the chest's girth in cm, by EN 13402-3.
+SIZES = {
+    "woman": {"XS": 82, "S": 90, "M": 98, "L": 107, "XL": 119, "2XL": 131, "3XL": 143, "4XL": 155, "5XL": 167},
+    "man": {"XS": 86, "S": 94, "M": 102, "L": 110, "XL": 118, "2XL": 129, "3XL": 141, "4XL": 154, "5XL": 166},
+}
+
+
+def size_of(presents: str, chest_cm: float) -> str:
+    """The letter of a chest's girth. Raises ValueError beyond the largest."""
+    for letter, upper_cm in SIZES[presents].items():
+        if chest_cm <= upper_cm:
+            return letter
+    raise ValueError(f"a chest of {chest_cm} cm has no size")
 
 
 def described(made: Figure) -> dict[str, object]:
@@ -22,7 +37,7 @@ def described(made: Figure) -> dict[str, object]:
         "virtual": True,
         "age_years": body.years,
         "presents": body.presents,
-        "size": body.size,
+        "size": size_of(body.presents, made.chest_m * 100),
         "height_cm": round(made.height_m * 100, 1),
         "chest_cm": round(made.chest_m * 100, 1),
         "mesh": "body.npz",

@@ -16,7 +16,6 @@ class Body:
     title: str
     years: int
     presents: str
-    size: str
     gender: Shares
     age: Shares
     muscle: Shares
@@ -36,10 +35,9 @@ EVEN = {"african": 1 / 3, "asian": 1 / 3, "caucasian": 1 / 3}
 BODIES = (
     Body(
         name="mira",
-        title="Woman, about 30, size S",
+        title="Woman, about 30",
         years=30,
         presents="woman",
-        size="S",
         gender=WOMAN,
         age={"young": 0.93, "old": 0.07},
         muscle={"averagemuscle": 0.9, "maxmuscle": 0.1},
@@ -51,10 +49,9 @@ BODIES = (
     ),
     Body(
         name="ben",
-        title="Man, about 30, size M",
+        title="Man, about 30",
         years=30,
         presents="man",
-        size="M",
         gender=MAN,
         age={"young": 0.93, "old": 0.07},
         muscle={"averagemuscle": 0.75, "maxmuscle": 0.25},
@@ -66,24 +63,28 @@ BODIES = (
     ),
     Body(
         name="oda",
-        title="Woman, about 35, size 2XL",
+        title="Woman, about 35, full",
         years=35,
         presents="woman",
-        size="2XL",
         gender=WOMAN,
         age={"young": 0.85, "old": 0.15},
         muscle={"averagemuscle": 1.0},
         weight={"averageweight": -0.7, "maxweight": 1.7},
         ancestry=EVEN,
+        details={
+            "torso/torso-scale-horiz-incr": 1.0,
+            "torso/torso-scale-depth-incr": 1.0,
+            "hip/hip-scale-horiz-incr": 0.9,
+            "hip/hip-scale-depth-incr": 0.9,
+        },
         cup={"averagecup": 0.6, "maxcup": 0.4},
         stance="right",
     ),
     Body(
         name="karl",
-        title="Man, about 60, size L",
+        title="Man, about 60, stout",
         years=60,
         presents="man",
-        size="L",
         gender=MAN,
         age={"young": 0.4, "old": 0.6},
         muscle={"averagemuscle": 1.0},
