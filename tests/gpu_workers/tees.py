@@ -5,7 +5,14 @@ import numpy as np
 
 from gpu_workers.imaging.types import Code
 
-NECK, SHOULDER, CUFF_TOP, CUFF_LOW, ARMPIT, HEM = (9.0, 70.0), (22.5, 66.0), (40.0, 52.0), (33.0, 44.0), (26.0, 47.0), (26.0, 0.0)
+NECK, SHOULDER, CUFF_TOP, CUFF_LOW, ARMPIT, HEM = (
+    (9.0, 70.0),
+    (22.5, 66.0),
+    (40.0, 52.0),
+    (33.0, 44.0),
+    (26.0, 47.0),
+    (26.0, 0.0),
+)
 NECK_DEEP_CM, BACK_DEEP_CM = 9.0, 2.0
 PX_PER_CM = 9.0
 _SHIFT = 4  # bits of a pixel's fraction, as OpenCV draws
@@ -27,14 +34,23 @@ def tee(sleeve_cm: float = 0.0, *, printed: bool = True, colour: tuple[int, int,
     inside = tuple(int(value * 0.55) for value in colour)
     _filled(picture, [*front, *neck[::-1]], (*inside, 255), reach)
     if printed:
-        _filled(picture, [(9 * np.cos(a), 42 + 9 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 90)], (190, 40, 36, 255), reach)
+        _filled(
+            picture,
+            [(9 * np.cos(a), 42 + 9 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 90)],
+            (190, 40, 36, 255),
+            reach,
+        )
     return picture
 
 
 def trousers() -> Code:
     """The same for what is no top."""
     picture = np.zeros((700, 420, 4), np.uint8)
-    cv2.fillPoly(picture, [np.array([(90, 20), (330, 20), (360, 680), (240, 680), (210, 220), (180, 680), (60, 680)])], (60, 70, 120, 255))
+    cv2.fillPoly(
+        picture,
+        [np.array([(90, 20), (330, 20), (360, 680), (240, 680), (210, 220), (180, 680), (60, 680)])],
+        (60, 70, 120, 255),
+    )
     return picture
 
 

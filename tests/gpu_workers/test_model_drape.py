@@ -15,7 +15,7 @@ from gpu_workers.operations.model import dressing, measures
 from gpu_workers.operations.model.drape import Cloth
 from gpu_workers.operations.model.dressing import Look, Worn
 from gpu_workers.operations.model.outline import outline
-from gpu_workers.operations.model.pattern import STEP_CM, Pattern, pattern
+from gpu_workers.operations.model.pattern import Pattern, pattern
 from schemas.channels import Size
 from tests.gpu_workers import tees
 
@@ -58,13 +58,13 @@ def test_panels_are_sewn_at_their_seams_and_whole() -> None:
     shared = np.intersect1d(front, back)
     assert set(shared) == set(np.flatnonzero(panels.side == 0)), "front and back meet at the seams, and there alone"
     corners = panels.flat[front]
-    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]) / 2
     assert (area > 0).all()
     picture = tees.tee()
     inside = float((picture[..., 3] > 127).sum()) / tees.PX_PER_CM**2 - np.pi / 2 * 9 * (9 - 2)
     assert area.sum() * (2 * tees.ARMPIT[0] / 52) ** 2 == pytest.approx(inside, rel=0.03)
     assert np.ptp(panels.flat[:, 0]) > 70
-    assert STEP_CM < 2
 
 
 @EVERY
@@ -85,10 +85,10 @@ def test_its_pixels_are_the_cutouts_times_the_light(name: str) -> None:
 
 def test_a_garment_that_lies_on_the_ground_is_told() -> None:
     its = worn(BODIES[0])
-    slid = Cloth(its.cloth.points - [0, 0, 0.2], its.cloth.stretch, its.cloth.edges)
+    slid = Cloth(its.cloth.points - np.array([0, 0, 0.2]), its.cloth.stretch, its.cloth.edges)
     fallen = Worn(**{**its.__dict__, "cloth": slid})
     assert measures.cloth_measures(fallen)["seam_off_shoulder_cm"] > 3
-    inside = Cloth(its.cloth.points + [0, 0.04, 0], its.cloth.stretch, its.cloth.edges)
+    inside = Cloth(its.cloth.points + np.array([0, 0.04, 0]), its.cloth.stretch, its.cloth.edges)
     assert measures.through_body_mm(Worn(**{**its.__dict__, "cloth": inside})) > 5
 
 

@@ -31,9 +31,7 @@ Metre = Annotated[float, Meta(ge=-20.0, le=20.0)]
 Length = Annotated[float, Meta(gt=0.0, le=20.0)]
 Vector = tuple[Metre, Metre, Metre]
 BodySize = Literal["XS", "S", "M", "L", "XL", "2XL", "3XL", "4XL", "5XL"]
-Joint = Literal[
-    "neck", "shoulder_left", "shoulder_right", "elbow_left", "elbow_right", "hip_left", "hip_right"
-]
+Joint = Literal["neck", "shoulder_left", "shoulder_right", "elbow_left", "elbow_right", "hip_left", "hip_right"]
 _ARRAYS = {"start": 3, "stands": 3, "faces": 4, "fine": 3, "fine_faces": 4}
 _SHARES, _FULL = ("covered", "arms"), 255
 

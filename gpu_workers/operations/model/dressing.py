@@ -106,7 +106,9 @@ def dressed(cutout: Codes, found: Outline, cut: Pattern, cloth: Cloth, model: Mo
     """The model in what `cutout` (h, w, 4) shows, of which `cloth` is the drape, in a picture of `size`."""
     camera = Camera(model.camera.distance_m, model.camera.top_m, model.camera.bottom_m)
     px_per_cm = size.height_px * _SAMPLES / (camera.top_m - camera.bottom_m) / 100
-    stage = _staged(fine_cloth(cut, cloth, model), texture(cutout, cut, px_per_cm), camera, model, look, px_per_cm * 100)
+    stage = _staged(
+        fine_cloth(cut, cloth, model), texture(cutout, cut, px_per_cm), camera, model, look, px_per_cm * 100
+    )
     bands = list(_bands(stage, size))
     over, cover, lit, bare, front, poked = (np.concatenate([band[k] for band in bands]) for k in range(6))
     ratio = lit.sum(2) / np.maximum(bare.sum(2), 1e-6) * (cover > 1e-3)
@@ -124,9 +126,7 @@ def dressed(cutout: Codes, found: Outline, cut: Pattern, cloth: Cloth, model: Mo
     )
 
 
-def _staged(
-    fine: FineCloth, colours: Texture, camera: Camera, model: Model, look: Look, px_per_m: float
-) -> _Stage:
+def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, look: Look, px_per_m: float) -> _Stage:
     mesh = model.arrays
     halves = _halves(mesh["fine_faces"])
     count = len(mesh["fine"])

@@ -48,7 +48,9 @@ class Lamps:
 def lamps(boxes: Sequence[SoftBox], room: float, paper: float) -> Lamps:
     """All small lamps. `room` is its radiance, `paper` how much of the light the paper gives back."""
     made = [_of_box(each) for each in boxes] + [_of_room(room, paper, boxes)]
-    joined = [np.concatenate([getattr(each, name) for each in made]) for name in ("places", "looks", "power", "is_near")]
+    joined = [
+        np.concatenate([getattr(each, name) for each in made]) for name in ("places", "looks", "power", "is_near")
+    ]
     return Lamps(*joined)
 
 
@@ -76,9 +78,7 @@ def _of_room(room: float, paper: float, boxes: Sequence[SoftBox]) -> Lamps:
     is_paper = (towards[:, 1] > 0.25) | (towards[:, 2] < -0.35)
     radiance = np.where(is_paper, back, room)
     far = 1000.0
-    return Lamps(
-        towards * far, -towards, radiance * 4 * np.pi / _DOME * far**2, np.zeros(_DOME, bool)
-    )
+    return Lamps(towards * far, -towards, radiance * 4 * np.pi / _DOME * far**2, np.zeros(_DOME, bool))
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,18 @@ def light(points: Points, normals: Points, of: Lamps, blocked: Shadows) -> NDArr
     """How much light falls on points (n, 3) m with unit normals: the radiance of a white surface there, (n,)."""
     out = np.zeros(len(points))
     shone = (np.ascontiguousarray(points), np.ascontiguousarray(normals))
-    _shine(*shone, of.places, of.looks, of.power, of.is_near, blocked.maps, blocked.axes, blocked.low, blocked.px_per_m, out)
+    _shine(
+        *shone,
+        of.places,
+        of.looks,
+        of.power,
+        of.is_near,
+        blocked.maps,
+        blocked.axes,
+        blocked.low,
+        blocked.px_per_m,
+        out,
+    )
     return out / np.pi
 
 

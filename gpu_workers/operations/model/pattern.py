@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_workers.operations.model.outline import Line, Outline, Side
+from gpu_workers.operations.model.outline import Line, Outline
 
 # Set by hand, none is fitted.
 STEP_CM = 2.0  # between the cloth's points
@@ -143,7 +143,9 @@ def _sewn(front, back, seams, found, cm, scale, origin) -> Pattern:  # type: ign
     side[neck + np.flatnonzero(flags)] = 0
     tops = len(seams[0][0]), len(seams[-1][0])
     flat = np.vstack([points, back_points[new]])
-    sleeves = np.array([[cm(each.shoulder), cm(each.armpit), cm(each.cuff.mean(0))] for each in (found.left, found.right)])
+    sleeves = np.array(
+        [[cm(each.shoulder), cm(each.armpit), cm(each.cuff.mean(0))] for each in (found.left, found.right)]
+    )
     count = neck + len(flags)
     shoulders = np.concatenate([neck + np.arange(tops[0]), np.arange(count - tops[1], count)]).astype(np.int32)
     return Pattern(

@@ -83,11 +83,11 @@ def figure(data: Path, body: Body) -> Figure:
         top_m=top,
         bottom_m=top * (1 - FRAME_SHARE),
         height_m=float(np.ptp(stands[:, 2])),
-        chest_m=girth(vertices[:SKIN_VERTICES], rig, faces),
+        chest_m=girth(vertices[:SKIN_VERTICES], rig),
     )
 
 
-def girth(rest: np.ndarray, rig: Rig, faces: np.ndarray) -> float:
+def girth(rest: np.ndarray, rig: Rig) -> float:
     """The largest girth of the trunk, without arms, between armpits and waist, in metres: of the convex hull of a
     slice, as a tape measures."""
     arm = sum(rig.weights[:, n] for n, name in enumerate(rig.names) if name.startswith(clothing.ARM_BONES[2:]))
@@ -123,7 +123,12 @@ def divided(vertices: np.ndarray, faces: np.ndarray, value: np.ndarray) -> tuple
 
 
 def _corners(
-    vertices: np.ndarray, faces: np.ndarray, edges: np.ndarray, middle: np.ndarray, centre: np.ndarray, count: np.ndarray
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    edges: np.ndarray,
+    middle: np.ndarray,
+    centre: np.ndarray,
+    count: np.ndarray,
 ) -> np.ndarray:
     sums, cells = np.zeros_like(vertices), np.zeros(len(vertices))
     np.add.at(sums, faces, centre[:, None])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bodies import Figure
 from studio import CAMERA_M, STUDIO
 
-
 # The upper ends of the chest's girth in cm, by EN 13402-3.
 SIZES = {
     "woman": {"XS": 82, "S": 90, "M": 98, "L": 107, "XL": 119, "2XL": 131, "3XL": 143, "4XL": 155, "5XL": 167},
@@ -25,7 +24,13 @@ def described(made: Figure) -> dict[str, object]:
     """What model.yaml says of a body."""
     body = made.body
     boxes = [
-        {"name": each.name, "place_m": [*each.place], "target_m": [*each.target], "side_m": each.side_m, "watts": each.watts}
+        {
+            "name": each.name,
+            "place_m": [*each.place],
+            "target_m": [*each.target],
+            "side_m": each.side_m,
+            "watts": each.watts,
+        }
         for each in STUDIO.boxes
     ]
     return {

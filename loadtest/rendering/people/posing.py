@@ -61,7 +61,10 @@ def stance(rig: Rig, on: str, arms_deg: float, spread_deg: float = 0.0) -> Turns
     for side, sign in (("L", 1.0), ("R", -1.0)):
         free = side == far
         turns[f"clavicle.{side}"] = [(Y, 3.0 * sign)]
-        turns[f"upperarm01.{side}"] = [(Y, (arms_deg - (spread_deg if free else 0.0)) * sign), (X, 4.0 if free else -3.0)]
+        turns[f"upperarm01.{side}"] = [
+            (Y, (arms_deg - (spread_deg if free else 0.0)) * sign),
+            (X, 4.0 if free else -3.0),
+        ]
         turns[f"lowerarm01.{side}"] = [(X, 24.0 if free else 18.0), (Y, 3.0 * sign)]
         forearm = rig.head(f"lowerarm01.{side}") - rig.head(f"wrist.{side}")
         turns[f"lowerarm02.{side}"] = [(forearm, 18.0 * sign)]  # palms towards the thighs
