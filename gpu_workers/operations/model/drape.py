@@ -3,7 +3,7 @@
 Lengths of edges hold firmly, those across two triangles softly, which is what keeps cloth from folding sharply. Bodies
 are points with normals, found through a grid of cells. The body begins with its arms out and lowers them while the
 cloth follows; friction holds cloth where it lies. One thread, in one order, without fast arithmetic: equal inputs give
-equal bytes on every machine that computes as IEEE 754 says.
+equal bytes in every process of a machine. Other kinds of processors were not tried.
 """
 
 from dataclasses import dataclass
