@@ -15,8 +15,10 @@ from gpu_workers.operations.model import dressing, measures
 from gpu_workers.operations.model.drape import Cloth
 from gpu_workers.operations.model.dressing import Look, Worn
 from gpu_workers.operations.model.outline import outline
-from gpu_workers.operations.model.pattern import Pattern, pattern
+from gpu_workers.operations.model.pattern import PLAIN_FROM, Pattern, pattern
+from gpu_workers.operations.model.sizing import cut_for
 from schemas.channels import Size
+from streams.flow.gates import held, product
 from tests.gpu_workers import tees
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +39,8 @@ def cut(width_cm: float) -> Pattern:
 
 @cache
 def hung(name: str) -> tuple[Pattern, Cloth]:
-    its = model(name)
-    panels = cut(its.chest_cm / 2 * 1.12)
+    its, picture = model(name), tees.tee()
+    panels = cut_for(outline(picture[..., :3], picture[..., 3]), its, None, "regular")
     return panels, dressing.hung(panels, its)
 
 
@@ -68,13 +70,26 @@ def test_panels_are_sewn_at_their_seams_and_whole() -> None:
 
 
 @EVERY
-def test_it_hangs_on_the_shoulders(name: str) -> None:
-    found = measures.cloth_measures(worn(name))
-    assert found["drape_stretch_p99"] <= 1.8
-    assert found["seam_off_shoulder_cm"] <= 3
-    assert found["bare_share"] < 0.002
-    assert found["print_stretch_p5"] >= 0.75, "the gate of .85 is not met yet"
-    assert found["print_stretch_p95"] <= 1.3, "nor that of 1.2"
+def test_it_hangs_as_the_gate_wants_it(name: str) -> None:
+    found = {**measures.cloth_measures(worn(name)), "in_frame": measures.in_frame(worn(name))}
+    asked = [each for each in product.WORN if each.measure in found]
+    assert len(asked) == len(product.WORN)
+    assert {each.name: each.outcome for each in held("product", asked, found)} == dict.fromkeys(
+        (each.measure for each in asked), "pass"
+    )
+    assert found["in_frame"] == 1
+
+
+def test_a_larger_size_is_let_out_at_the_sides_and_keeps_its_middle() -> None:
+    picture = tees.tee()
+    found = outline(picture[..., :3], picture[..., 3])
+    whole, out = pattern(found, 60.0), pattern(found, 60.0, 4.0)
+    assert out.width_cm == pytest.approx(60.0)
+    assert out.length_cm == pytest.approx(whole.length_cm * 56 / 60)
+    middle = np.abs(out.flat[:, 0]) < PLAIN_FROM * 28
+    assert np.allclose(out.rest[middle], out.flat[middle])
+    assert np.ptp(out.sleeves[:, 1, 0]) == pytest.approx(60.0, abs=0.5)
+    assert out.let_out == pytest.approx(1 + 2 / ((1 - PLAIN_FROM) * 28))
 
 
 @EVERY

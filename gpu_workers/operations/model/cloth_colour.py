@@ -12,6 +12,7 @@ from gpu_workers.operations.model.drape import Points
 from gpu_workers.operations.model.pattern import Pattern
 
 _SOLID = 0.98  # of an alpha: less is a rim that has its ground's colour in it
+_RIM_CM = 0.8  # beyond a cutout's outline cloth is solid: seams lie there, and a seam is no gap
 _ROW = 1024  # points that are looked up in a row: OpenCV takes no more than 32,767
 
 
@@ -51,7 +52,18 @@ def texture(cutout: Codes, cut: Pattern, px_per_cm: float) -> Texture:
         weighted = cv2.resize(rgb * alpha[..., None], size, interpolation=cv2.INTER_AREA)
         alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
         rgb = weighted / np.maximum(alpha, 1e-3)[..., None]
-    return Texture(_spread(rgb, alpha), alpha, np.array(alpha.shape[::-1]) / np.array(cutout.shape[1::-1]), cut)
+    closed = _closed(alpha, max(1, round(_RIM_CM * scale * float(np.abs(cut.px_per_cm).max()))))
+    return Texture(_spread(rgb, alpha), closed, np.array(alpha.shape[::-1]) / np.array(cutout.shape[1::-1]), cut)
+
+
+def _closed(alpha: Plane, by_px: int) -> Plane:
+    """Solid for `by_px` about its outline, as it was elsewhere."""
+    open_ = np.pad((alpha <= _SOLID).astype(np.uint8), 1, constant_values=1)
+    _, parts = cv2.connectedComponents(open_, connectivity=4)
+    outside = parts[1:-1, 1:-1] == parts[0, 0]
+    size = 2 * by_px + 1
+    solid = cv2.dilate((~outside).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return np.where(outside & (solid > 0), np.float32(1), alpha)
 
 
 def _spread(rgb: Plane, alpha: Plane) -> Plane:

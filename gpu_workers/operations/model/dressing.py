@@ -15,7 +15,7 @@ from gpu_workers.imaging.types import Codes, Flags, Plane
 from gpu_workers.library.bodies import Model
 from gpu_workers.operations.model import drape, raster
 from gpu_workers.operations.model.cloth_colour import Texture, texture
-from gpu_workers.operations.model.drape import Cloth, Points, Wearer
+from gpu_workers.operations.model.drape import Cloth, Points
 from gpu_workers.operations.model.fine_cloth import FineCloth, fine_cloth
 from gpu_workers.operations.model.laying import laid
 from gpu_workers.operations.model.lighting import SoftBox, lamps, light, shadows
@@ -23,15 +23,19 @@ from gpu_workers.operations.model.outline import Outline
 from gpu_workers.operations.model.pattern import Pattern
 from gpu_workers.operations.model.raster import Camera, Triangles
 from schemas.channels import Size
+from schemas.operations.base import BadParameters
 
 # Set by hand on the gallery's sheets, none is fitted.
 _SAMPLES = 2  # a pixel's side: hems and sleeve ends are drawn at so many times the size
 _BAND_ROWS = 96  # of the picture, which are drawn at once: memory does not grow with the picture
 _IN_FRONT_M = 0.004  # cloth that is behind skin by less lies on it
+_FOLD_M, _FOLD_CM = 0.035, 6.0  # so far behind skin, and so near an armhole, cloth is a fold that is drawn before it
 _THROUGH_M = 0.03  # a body that is before cloth by less pokes through it; more, and it is an arm or a hand
 _BRIGHT_PERCENTILE = 80.0  # of the light on the front, which is 1: the cutout's own pixels
 _BRIGHTEST = 1.06
 _INSIDE = 0.6  # of the light, within a collar and a sleeve: skin and cloth are close there
+_BESIDE = 1.08  # of the body's width is the least that a frame shows
+_LOWEST_M = 0.15  # above the ground: what is seen ends before the feet
 _VIGNETTE = 0.10  # of the backdrop's light, lost towards its lower corners
 
 Colour = tuple[float, float, float]
@@ -81,6 +85,7 @@ class _Stage:
     fine: FineCloth
     texture: Texture
     outwards: NDArray[np.bool_]
+    is_fold: NDArray[np.bool_]
     camera: Camera
     look: Look
     trunk_m: float
@@ -98,13 +103,26 @@ def hung(cut: Pattern, model: Model) -> Cloth:
     """The cloth at rest on the model."""
     mesh = model.arrays
     joints = {name: np.array(at) for name, at in model.joints_m.items()}
-    wearer = Wearer(mesh["start"], mesh["stands"], mesh["faces"])
-    return drape.hang(cut, laid(cut, mesh["start"], joints), wearer)
+    return drape.hang(cut, laid(cut, mesh["start"], joints), drape.wearer(model))
+
+
+def framed(model: Model, size: Size) -> Camera:
+    """The model's camera; in a frame so narrow that it would cut the arms off, one that sees more below. Raises
+    BadParameters where that were the floor."""
+    its = model.camera
+    points = model.arrays["stands"]
+    points = points[points[:, 2] > its.bottom_m]
+    near = its.distance_m + points[:, 1]
+    wide_m = 2 * float(np.abs(points[:, 0] / near).max()) * its.distance_m * _BESIDE
+    tall_m = max(its.top_m - its.bottom_m, wide_m * size.height_px / size.width_px)
+    if its.top_m - tall_m < _LOWEST_M:
+        raise BadParameters(f"{size.width_px} x {size.height_px} is too narrow for a mannequin's arms", "outputSize")
+    return Camera(its.distance_m, its.top_m, its.top_m - tall_m)
 
 
 def dressed(cutout: Codes, found: Outline, cut: Pattern, cloth: Cloth, model: Model, look: Look, size: Size) -> Worn:
     """The model in what `cutout` (h, w, 4) shows, of which `cloth` is the drape, in a picture of `size`."""
-    camera = Camera(model.camera.distance_m, model.camera.top_m, model.camera.bottom_m)
+    camera = framed(model, size)
     px_per_cm = size.height_px * _SAMPLES / (camera.top_m - camera.bottom_m) / 100
     stage = _staged(
         fine_cloth(cut, cloth, model), texture(cutout, cut, px_per_cm), camera, model, look, px_per_cm * 100
@@ -147,7 +165,9 @@ def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, loo
     worn = _Shone(fine.points, fine.triangles, np.minimum(on[count:], _BRIGHTEST))
     trunk_m = min(abs(model.joints_m[f"shoulder_{side}"][0]) for side in ("left", "right"))
     outwards = _outwards(fine, camera)
-    return _Stage(body, mesh["covered"], worn, fine, colours, outwards, camera, look, trunk_m, px_per_m)
+    to_armhole_cm = colours.cut.into_sleeve_cm(colours.cut.at_rest(fine.flat[fine.triangles].mean(1)))
+    is_fold = np.abs(to_armhole_cm) < _FOLD_CM
+    return _Stage(body, mesh["covered"], worn, fine, colours, outwards, is_fold, camera, look, trunk_m, px_per_m)
 
 
 def _halves(quads: Triangles) -> Triangles:
@@ -186,7 +206,8 @@ def _backdrop(size: Size, top: int, rows: int, look: Look) -> Plane:
 
 def _band(stage: _Stage, body: raster.Buffer, cloth: raster.Buffer, ground: Plane) -> tuple[Plane, ...]:
     drawn = cloth.triangle >= 0
-    seen = drawn & (cloth.depth < body.depth + _IN_FRONT_M)
+    behind = np.where(stage.is_fold[cloth.triangle], np.float32(_FOLD_M), np.float32(_IN_FRONT_M))
+    seen = drawn & (cloth.depth < body.depth + behind)
     poked = drawn & ~seen & (cloth.depth < body.depth + _THROUGH_M) & stage.trunk(body)
     figure = body.triangle >= 0
     full = np.zeros((*drawn.shape, 13), np.float32)

@@ -15,6 +15,7 @@ from gpu_workers.operations.model.raster import Triangles
 _DIVISIONS = 2  # of each triangle in four
 _SMOOTHINGS, _SMOOTH, _BACK = 4, 0.5, -0.52  # Taubin's: in and out, so that nothing shrinks
 _APART_M = 0.004
+_ARMHOLE_CM = 5.0  # to either side of it a fold between arm and trunk is drawn before both
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def fine_cloth(cut: Pattern, cloth: Cloth, model: Model) -> FineCloth:
         coarse, coarse_triangles = (coarse, coarse_triangles) if division else (points, triangles)
         is_front = np.tile(is_front, 4)
         points = _smoothed(points, triangles)
-    mesh = model.arrays
-    points = drape.pushed_out(np.ascontiguousarray(points), mesh["stands"], mesh["faces"], _APART_M)
+    points, normals = np.ascontiguousarray(points), _normals(points, triangles)
+    points = drape.pushed_out(points, normals, cut.parts(flat, _ARMHOLE_CM), drape.wearer(model), _APART_M)
     of_front = np.zeros(len(points), bool)
     of_front[triangles[is_front].ravel()] = True
     normals = _normals(points, triangles)

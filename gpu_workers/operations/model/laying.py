@@ -13,7 +13,6 @@ _ROUND_CM = 12.0  # from a seam to where a panel is as far from the trunk as it 
 _ARM_ROUND_M = 0.075  # the least half depth around an arm
 _TOP_CM = (30.0, 22.0)  # below the neck's ends the panels' middle goes over from the trunk's to the shoulders'
 _HINGE_CM = 5.0  # of the armhole, across which a sleeve's turn begins
-_TURN_LEAST_RAD = 0.05
 _NECK_BAND_M = 0.015
 
 
@@ -22,12 +21,13 @@ def laid(cut: Pattern, body: Points, joints: dict[str, NDArray[np.float64]]) -> 
     the camera, z up. `joints` are the body's."""
     ends = joints["shoulder_right"], joints["shoulder_left"]  # the body's right is the viewer's left
     middle = (ends[0] + ends[1]) / 2
-    flat = cut.flat - [cut.necks[:, 0].mean(), cut.necks[:, 1].mean()]
+    flat = cut.rest - [cut.necks[:, 0].mean(), cut.necks[:, 1].mean()]
     seam_cm = _to_seam(cut)
-    turned = _sleeves_turned(cut, flat, ends, (joints["elbow_right"], joints["elbow_left"]))
     tilt = float(np.arctan2(ends[1][2] - ends[0][2], ends[1][0] - ends[0][0]))
-    x, z = turned.T / 100
     height = _slope(body, middle, float(np.ptp(cut.necks[:, 0])) / 200) + _ABOVE_M
+    arms = [[_on_panel(at, middle, height, tilt) for at in (joints[f"shoulder_{side}"], joints[f"elbow_{side}"])]
+            for side in ("right", "left")]
+    x, z = _sleeves_turned(cut, flat, arms).T / 100
     trunk = body[(body[:, 2] < middle[2] - 0.05) & (body[:, 2] > joints["hip_left"][2]) & _central(body, middle)]
     low, high = trunk[:, 1].min(), trunk[:, 1].max()
     round_ = np.sqrt(1 - (1 - np.clip(seam_cm / _ROUND_CM, 0.0, 1.0)) ** 2)
@@ -51,27 +51,31 @@ def _slope(body: Points, middle: NDArray[np.float64], half_m: float) -> float:
 
 
 def _to_seam(cut: Pattern) -> NDArray[np.float64]:
-    seam = cut.flat[cut.side == 0]
-    apart = ((cut.flat[:, None] - seam[None]) ** 2).sum(-1)
+    seam = cut.rest[cut.side == 0]
+    apart = ((cut.rest[:, None] - seam[None]) ** 2).sum(-1)
     return np.asarray(np.sqrt(apart.min(1)))
 
 
-def _sleeves_turned(cut: Pattern, flat: Points, shoulders, elbows) -> Points:  # type: ignore[no-untyped-def]
-    """`flat` (n, 2) cm with each sleeve turned about its armhole so that it points along its arm."""
+def _on_panel(at: Points, middle: Points, height: float, tilt: float) -> Points:
+    """A point of the body (3,) m in the panels' plane, (2,) cm."""
+    x, z = (at[0] - middle[0]) * 100, (at[2] - height) * 100
+    return np.array([x * np.cos(tilt) + z * np.sin(tilt), z * np.cos(tilt) - x * np.sin(tilt)])
+
+
+def _sleeves_turned(cut: Pattern, flat: Points, arms: list[list[Points]]) -> Points:
+    """`flat` (n, 2) cm with each sleeve turned about its armhole and shifted so that it lies along its arm, which
+    reaches from the shoulder to the elbow."""
     out = flat.copy()
-    shift = flat[0] - cut.flat[0]
-    for number, sign in enumerate((-1.0, 1.0)):
+    shift = flat[0] - cut.rest[0]
+    for number, (joint, elbow) in enumerate(arms):
         shoulder, armpit, cuff = cut.sleeves[number] + shift
-        arm = elbows[number] - shoulders[number]
-        along = cuff - (shoulder + armpit) / 2
-        turn = float(np.arctan2(arm[2], arm[0] * sign) - np.arctan2(along[1], along[0] * sign)) * sign
-        hole = (armpit - shoulder) / np.hypot(*(armpit - shoulder))
-        outwards = np.array([-hole[1], hole[0]])
-        outwards *= np.sign(outwards[0]) * sign
-        beyond = np.clip(((flat - shoulder) @ outwards) / _HINGE_CM, 0.0, 1.0)
-        beyond *= (flat[:, 0] * sign > 0) * (beyond * (3 - 2 * beyond))
-        if abs(turn) > _TURN_LEAST_RAD:
-            out += _turned(flat, shoulder * 0.55 + armpit * 0.45, turn * beyond) - flat
+        axis, arm = cuff - (shoulder + armpit) / 2, (elbow - joint) / np.hypot(*(elbow - joint))
+        turn = float(np.arctan2(axis[0] * arm[1] - axis[1] * arm[0], axis @ arm))
+        beyond = np.clip(cut.into_sleeve_cm(cut.rest) / _HINGE_CM, 0.0, 1.0)
+        beyond *= (flat[:, 0] * cuff[0] > 0) * (beyond * (3 - 2 * beyond))
+        pivot = (shoulder + armpit) / 2
+        off = (joint - pivot) - ((joint - pivot) @ arm) * arm
+        out += _turned(flat, pivot, turn * beyond) + off * beyond[:, None] - flat
     return out
 
 

@@ -3,14 +3,16 @@
 | measure | says |
 |---|---|
 | `landmark_asymmetry` | the largest distance between a landmark and its mirrored fellow, of the chest's width |
+| `neck_contrast` | how much the picture changes along the front's neckline, beside an ordinary place |
 | `drape_stretch_p99` | how much the cloth's edges are stretched, the 99th percentile; 1: not at all |
 | `seam_off_shoulder_cm` | how far the shoulders' seams are from the body's shoulders, at most |
-| `print_stretch_p5`, `print_stretch_p95` | how large the front is drawn beside its photograph, along and across |
+| `print_stretch_p5`, `print_stretch_p95` | how large the front's middle hangs beside its photograph, along and across |
+| `let_out` | how much wider its sides are cut than photographed, for a larger size; 1: not at all |
 | `through_body_mm` | how deep a body's skin lies before the cloth, at most; 0 where nowhere |
 | `bare_share` | share of the garment's pixels in which the body lies before it by less than a hand's depth |
 | `light_divided_delta_e` | ΔE00 between the file, its light divided out, and the cutout's own pixels, their mean |
 | `in_frame` | 1 when neither hem nor sleeves leave the picture |
-| `garment_width_cm`, `garment_length_cm`, `graded` | as it was cut; 1 where another size's proportions were taken |
+| `garment_width_cm`, `garment_length_cm` | as it was cut |
 
 The light is divided out as the picture was lit: by the light that was computed, not by one that is guessed.
 """
@@ -36,11 +38,13 @@ def cloth_measures(worn: Worn) -> dict[str, float]:
     """Those of the cloth and its landmarks."""
     return {
         "landmark_asymmetry": worn.found.asymmetry,
+        "neck_contrast": worn.found.neck_contrast,
         "drape_stretch_p99": float(np.percentile(worn.cloth.stretch, 99)),
         "seam_off_shoulder_cm": seam_off_shoulder_cm(worn),
         "through_body_mm": through_body_mm(worn),
         "bare_share": worn.bare_share,
         **print_stretch(worn),
+        "let_out": worn.cut.let_out,
         "garment_width_cm": worn.cut.width_cm,
         "garment_length_cm": worn.cut.length_cm,
     }
@@ -53,7 +57,7 @@ def seam_off_shoulder_cm(worn: Worn) -> float:
     for side, sign in (("shoulder_right", -1.0), ("shoulder_left", 1.0)):
         top = _above(mesh["stands"], np.array(joints[side]))
         seam = worn.cloth.points[worn.cut.shoulders]
-        own = seam[worn.cut.flat[worn.cut.shoulders, 0] * sign > 0]
+        own = seam[worn.cut.rest[worn.cut.shoulders, 0] * sign > 0]
         off.append(float(np.linalg.norm(own - top, axis=1).min()))
     return max(off) * 100
 
@@ -65,17 +69,17 @@ def _above(body: Points, joint: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def through_body_mm(worn: Worn) -> float:
-    """How deep cloth lies in the body, at most."""
-    mesh = worn.model.arrays
-    far = drape.depths(worn.cloth.points, mesh["stands"], mesh["faces"])
-    near = far[np.isfinite(far) & (far > -0.06)]
-    return float(max(0.0, -near.min(initial=0.0))) * 1000
+    """How deep cloth lies in the part of the body that it covers, at most."""
+    points, cut = worn.cloth.points, worn.cut
+    normals = drape.outwards(points, cut.triangles)
+    under = drape.skin_under(points, normals, cut.parts(cut.flat, drape.ARMHOLE_CM), drape.wearer(worn.model))
+    return float(max(0.0, -under.far_m[under.near].min(initial=0.0))) * 1000
 
 
 def print_stretch(worn: Worn) -> dict[str, float]:
-    """The singular values of the map from the front as it was photographed to the cloth as it hangs."""
-    cut, triangles = worn.cut, worn.cut.triangles[worn.cut.is_front]
-    flat = (cut.in_cutout(cut.flat)[triangles] * (cut.width_cm / worn.found.chest_px)).astype(np.float64)
+    """The singular values of the map from the front's middle as it was photographed to the cloth as it hangs."""
+    triangles = worn.cut.triangles[worn.cut.is_print]
+    flat = worn.cut.flat[triangles]
     a, b = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
     p, q = (worn.cloth.points[triangles[:, k]] - worn.cloth.points[triangles[:, 0]] for k in (1, 2))
     area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

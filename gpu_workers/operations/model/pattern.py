@@ -5,7 +5,7 @@ and back share the points of their seams; the neck, the sleeves' ends and the he
 cutout, a point of the cloth is a point of the picture: nothing of a print is warped before the cloth hangs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,19 +17,24 @@ from gpu_workers.operations.model.outline import Line, Outline
 STEP_CM = 2.0  # between the cloth's points
 _OFF_RIM = 0.55  # of a step: points closer to the rim make slivers
 _FLAT_CM2 = 0.02  # of twice a triangle's area: less is a line
+PLAIN_FROM = 0.45  # of half the width: larger sizes are let out between here and the armpit; prints lie within
+_OF_ARM = 0.15, 0.0, 0.6, 1.0  # of skin: least under a sleeve, least elsewhere, most under the body, most elsewhere
+_PRINT = (0.3, 0.85)  # of the length from the hem, within which prints are
 _SUBPIXELS = 32  # of a centimetre, in which the polygon's tests count
 _EXACT = 64  # of a centimetre: points that single precision holds exactly
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """The cloth before it hangs. `flat` (n, 2) cm; `triangles` (m, 3) wound towards the viewer on the front and away on
+    """The cloth before it hangs. `flat` (n, 2) cm, as it was photographed; `rest` (n, 2) cm as it is cut, which differs
+    where a larger size is let out; `triangles` (m, 3) wound towards the viewer on the front and away on
     the back; `is_front` (m,); `side` (n,) 1 on the front, -1 on the back, 0 on seams. `px_per_cm` (2,) and `origin_px`
     take a point to the cutout. `sleeves`: shoulder, armpit and the middle of the cuff of the viewer's left and right
-    side in cm; `necks` where shoulders meet the neck. `shoulders` and `rims` are indices: of the seams over the
+    side in cm of `rest`; `necks` where shoulders meet the neck. `shoulders` and `rims` are indices: of the seams over the
     shoulders, and of pairs along open edges."""
 
     flat: NDArray[np.float64]
+    rest: NDArray[np.float64]
     triangles: NDArray[np.int32]
     is_front: NDArray[np.bool_]
     side: NDArray[np.int8]
@@ -40,17 +45,52 @@ class Pattern:
     shoulders: NDArray[np.int32]
     width_cm: float
     length_cm: float
+    let_out_cm: float
+
+    @property
+    def let_out(self) -> float:
+        """How much wider the sides are cut than they were photographed, as a factor; 1: not at all."""
+        return 1 + self.let_out_cm / ((1 - PLAIN_FROM) * (self.width_cm - self.let_out_cm))
+
+    @property
+    def is_print(self) -> NDArray[np.bool_]:
+        """Which triangles (m,) are of the front's middle, where prints are."""
+        x, y = self.flat[self.triangles].mean(1).T
+        across = np.abs(x) < PLAIN_FROM * (self.width_cm - self.let_out_cm) / 2
+        return np.asarray(self.is_front & across & (y > _PRINT[0] * self.length_cm) & (y < _PRINT[1] * self.length_cm))
+
+    def at_rest(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where points (..., 2) of `flat` are in `rest`."""
+        x, y = flat[..., 0], flat[..., 1]
+        half = (self.width_cm - self.let_out_cm) / 2
+        share = np.clip((np.abs(x) / half - PLAIN_FROM) / (1 - PLAIN_FROM), 0.0, 1.0)
+        return np.stack([x + np.sign(x) * share * self.let_out_cm / 2, y], axis=-1)
+
+    def into_sleeve_cm(self, rest: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far points (n, 2) of `rest` are beyond their side's armhole; negative on the body."""
+        far = np.full(len(rest), -np.inf)
+        for shoulder, armpit, cuff in self.sleeves:
+            along = (armpit - shoulder) / np.hypot(*(armpit - shoulder))
+            outwards = np.array([-along[1], along[0]]) * np.sign(cuff[0] - shoulder[0]) * np.sign(-along[1])
+            far = np.where(rest[:, 0] * cuff[0] > 0, (rest - shoulder) @ outwards, far)
+        return far
+
+    def parts(self, flat: NDArray[np.float64], about_cm: float) -> NDArray[np.float64]:
+        """How much of an arm there must be in the skin under points (n, 2) of `flat`, at least and at most (n, 2):
+        sleeves lie on arms, the body on the trunk, and what is within `about_cm` of an armhole on both."""
+        far = self.into_sleeve_cm(self.at_rest(flat))
+        return np.column_stack([np.where(far > about_cm, *_OF_ARM[:2]), np.where(far < -about_cm, *_OF_ARM[2:])])
 
     def in_cutout(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (..., 2) of the panels in pixels of the cutout."""
         return np.asarray(self.origin_px + flat * self.px_per_cm)
 
 
-def pattern(found: Outline, width_cm: float, grading: float = 1.0) -> Pattern:
-    """The panels of a top that is `width_cm` wide from armpit to armpit. `grading` more than 1 keeps that width and
-    makes it shorter by as much, as larger sizes are cut."""
-    across = width_cm / found.chest_px
-    scale = np.array([across, -across / grading])
+def pattern(found: Outline, width_cm: float, let_out_cm: float = 0.0) -> Pattern:
+    """The panels of a top that is `width_cm` wide from armpit to armpit. `let_out_cm` of that are let in between its
+    middle and its sides, as larger sizes are cut: its middle keeps its shape, and it is as much shorter."""
+    across = (width_cm - let_out_cm) / found.chest_px
+    scale = np.array([across, -across])
     origin = np.array([(found.left.armpit[0] + found.right.armpit[0]) / 2, float(found.hem[:, 1].mean())])
 
     def cm(points: Line) -> Line:
@@ -61,7 +101,13 @@ def pattern(found: Outline, width_cm: float, grading: float = 1.0) -> Pattern:
     rim = [piece for piece, _ in seams]
     front, front_tri = _panel([front_neck, *rim])
     back, back_tri = _panel([back_neck, *rim])
-    return _sewn((front, front_tri, len(front_neck)), (back, back_tri, len(back_neck)), seams, found, cm, scale, origin)
+    cut = _sewn((front, front_tri, len(front_neck)), (back, back_tri, len(back_neck)), seams, found, cm, scale, origin)
+    return _let_out(cut, let_out_cm)
+
+
+def _let_out(cut: Pattern, by_cm: float) -> Pattern:
+    out = replace(cut, width_cm=cut.width_cm + by_cm, let_out_cm=by_cm)
+    return replace(out, **{name: out.at_rest(getattr(out, name)) for name in ("rest", "sleeves", "necks")})
 
 
 def _rim(found: Outline, cm) -> list[tuple[Line, bool]]:  # type: ignore[no-untyped-def]
@@ -150,6 +196,7 @@ def _sewn(front, back, seams, found, cm, scale, origin) -> Pattern:  # type: ign
     shoulders = np.concatenate([neck + np.arange(tops[0]), np.arange(count - tops[1], count)]).astype(np.int32)
     return Pattern(
         flat=flat,
+        rest=flat,
         triangles=np.vstack([triangles, own[back_triangles][:, ::-1]]).astype(np.int32),
         is_front=np.arange(len(triangles) + len(back_triangles)) < len(triangles),
         side=side,
@@ -160,6 +207,7 @@ def _sewn(front, back, seams, found, cm, scale, origin) -> Pattern:  # type: ign
         shoulders=shoulders,
         width_cm=float(cm(found.right.armpit)[0] - cm(found.left.armpit)[0]),
         length_cm=float(max(cm(found.left.neck)[1], cm(found.right.neck)[1])),
+        let_out_cm=0.0,
     )
 
 
