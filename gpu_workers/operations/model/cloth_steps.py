@@ -26,7 +26,9 @@ def outer_normals(points, triangles, out):  # type: ignore[no-untyped-def]
             out[i, axis] /= size
 
 
-@compiled("void(f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], i8[::1], f8[::1], f8[:, ::1], f8, i8[::1])")
+@compiled(
+    "void(f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], i8[::1], f8[::1], f8[:, ::1], f8, i8[::1])"
+)
 def nearest_skin(  # type: ignore[no-untyped-def]
     points, outwards, skin, normals, first, low, shape, arms, parts, facing, nearest
 ):
@@ -97,8 +99,32 @@ def _touch(points, before, skin, normals, moves, nearest, apart, deep, friction)
     "f8[:, ::1], i8[::1], f8[::1], i8[::1], f8[::1], f8[:, ::1], i8, i8, f8, f8, f8, f8, f8, f8, f8, f8, f8)"
 )
 def frame(  # type: ignore[no-untyped-def]
-    points, speed, triangles, edges, lengths, across, wide, skin, normals, moves, first, low, shape, arms, parts,
-    substeps, looked_every, dt, gravity, kept, fastest, bend, facing, apart, deep, friction
+    points,
+    speed,
+    triangles,
+    edges,
+    lengths,
+    across,
+    wide,
+    skin,
+    normals,
+    moves,
+    first,
+    low,
+    shape,
+    arms,
+    parts,
+    substeps,
+    looked_every,
+    dt,
+    gravity,
+    kept,
+    fastest,
+    bend,
+    facing,
+    apart,
+    deep,
+    friction,
 ):
     nearest = np.empty(points.shape[0], np.int64)
     before, outwards = np.empty_like(points), np.empty_like(points)

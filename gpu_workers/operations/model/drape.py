@@ -28,7 +28,9 @@ _BEND = 2e-5  # compliance of a length across two triangles
 _APART_M = 0.006  # cloth from skin
 _DEEP_M = 0.06  # cloth farther inside than this is on a limb's other side
 _FRICTION = 0.15  # of how far skin pushes cloth off: so much of its sliding stops (Coulomb's law)
-_FACES = -0.1  # least cosine between cloth's and skin's normals: a sleeve's lower side lies on the arm, not on the trunk
+_FACES = (
+    -0.1
+)  # least cosine between cloth's and skin's normals: a sleeve's lower side lies on the arm, not on the trunk
 _FAST_M_S = 2.0  # nothing moves faster
 _LOOKED_EVERY = 11  # substeps
 ARMHOLE_CM = 1.5  # to either side of it cloth lies on arm and trunk

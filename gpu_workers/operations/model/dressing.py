@@ -208,7 +208,7 @@ def _band(stage: _Stage, body: raster.Buffer, cloth: raster.Buffer, ground: Plan
     drawn = cloth.triangle >= 0
     behind = np.where(stage.is_fold[cloth.triangle], np.float32(_FOLD_M), np.float32(_IN_FRONT_M))
     seen = drawn & (cloth.depth < body.depth + behind)
-    poked = drawn & ~seen & (cloth.depth < body.depth + _THROUGH_M) & stage.trunk(body)
+    poked = drawn & ~seen & (cloth.depth < body.depth + _THROUGH_M) & stage.trunk(body) & stage.outwards[cloth.triangle]
     figure = body.triangle >= 0
     full = np.zeros((*drawn.shape, 13), np.float32)
     full[figure, 0:3], full[figure, 3] = _body_light(stage, body, figure), 1.0

@@ -25,8 +25,10 @@ def laid(cut: Pattern, body: Points, joints: dict[str, NDArray[np.float64]]) -> 
     seam_cm = _to_seam(cut)
     tilt = float(np.arctan2(ends[1][2] - ends[0][2], ends[1][0] - ends[0][0]))
     height = _slope(body, middle, float(np.ptp(cut.necks[:, 0])) / 200) + _ABOVE_M
-    arms = [[_on_panel(at, middle, height, tilt) for at in (joints[f"shoulder_{side}"], joints[f"elbow_{side}"])]
-            for side in ("right", "left")]
+    arms = [
+        [_on_panel(at, middle, height, tilt) for at in (joints[f"shoulder_{side}"], joints[f"elbow_{side}"])]
+        for side in ("right", "left")
+    ]
     x, z = _sleeves_turned(cut, flat, arms).T / 100
     trunk = body[(body[:, 2] < middle[2] - 0.05) & (body[:, 2] > joints["hip_left"][2]) & _central(body, middle)]
     low, high = trunk[:, 1].min(), trunk[:, 1].max()

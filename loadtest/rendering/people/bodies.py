@@ -14,7 +14,7 @@ from posing import posed, stance
 
 START_DEG, AT_EASE_DEG, SPREAD_DEG = 4.0, 31.0, 4.0  # how far the arms are lowered from MakeHuman's 45 degrees
 CHEST_BELOW_SHOULDER_M = 0.055  # the base layer's upper edge below the shoulder joints: above the armpits' fold
-TOP_ABOVE_NECK_M = 0.075  # the frame's upper edge above the neck joint: below the chin
+TOP_ABOVE_NECK_M = 0.06  # the frame's upper edge above the neck joint: below the lips
 FRAME_SHARE = 0.60  # of the height from ground to the frame's upper edge that is seen
 UNIT_M = 1e-4  # of the mesh file's whole numbers
 JOINTS = {

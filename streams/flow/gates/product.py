@@ -134,7 +134,6 @@ KEPT = (
 )
 
 
-
 def _worn(measure: str, bound: Literal["≤", "≥"], limit: float, unit: str, data: str) -> Threshold:
     return Threshold(
         measure=measure,
@@ -169,7 +168,9 @@ def checks(measures: Measures, channel: Channel) -> list[Check]:
     A style that is laid over a picture moves nothing in it: of that picture counts what was measured before.
     """
     measures = {**_before(measures), **measures}
-    return held(POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *WORN), measures)
+    return held(
+        POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *WORN), measures
+    )
 
 
 def _before(measures: Measures) -> Measures:
