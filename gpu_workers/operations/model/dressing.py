@@ -30,7 +30,7 @@ _SAMPLES = 2  # a pixel's side: hems and sleeve ends are drawn at so many times 
 _BAND_ROWS = 96  # of the picture, which are drawn at once: memory does not grow with the picture
 _IN_FRONT_M = 0.004  # cloth that is behind skin by less lies on it
 _FOLD_M, _FOLD_CM = 0.035, 6.0  # so far behind skin, and so near an armhole, cloth is a fold that is drawn before it
-_THROUGH_M = 0.03  # a body that is before cloth by less pokes through it; more, and it is an arm or a hand
+_THROUGH_M = 0.03  # a body that is before cloth by less pokes through it, unless it is a forearm
 _BRIGHT_PERCENTILE = 80.0  # of the light on the front, which is 1: the cutout's own pixels
 _BRIGHTEST = 1.06
 _INSIDE = 0.6  # of the light, within a collar and a sleeve: skin and cloth are close there
@@ -88,15 +88,7 @@ class _Stage:
     is_fold: NDArray[np.bool_]
     camera: Camera
     look: Look
-    trunk_m: float
-    px_per_m: float
-
-    def trunk(self, body: raster.Buffer) -> Flags:
-        """Where the body is no farther from its axis than the shoulders' joints: arms and hands are."""
-        wide = body.depth.shape[1]
-        tall_px = self.px_per_m * self.camera.distance_m
-        x = (np.arange(wide) + 0.5 - wide / 2) * body.depth / tall_px
-        return np.asarray(np.abs(x) < self.trunk_m)
+    is_forearm: NDArray[np.bool_]
 
 
 def hung(cut: Pattern, model: Model) -> Cloth:
@@ -124,9 +116,7 @@ def dressed(cutout: Codes, found: Outline, cut: Pattern, cloth: Cloth, model: Mo
     """The model in what `cutout` (h, w, 4) shows, of which `cloth` is the drape, in a picture of `size`."""
     camera = framed(model, size)
     px_per_cm = size.height_px * _SAMPLES / (camera.top_m - camera.bottom_m) / 100
-    stage = _staged(
-        fine_cloth(cut, cloth, model), texture(cutout, cut, px_per_cm), camera, model, look, px_per_cm * 100
-    )
+    stage = _staged(fine_cloth(cut, cloth, model), texture(cutout, cut, px_per_cm), camera, model, look)
     bands = list(_bands(stage, size))
     over, cover, lit, bare, front, poked = (np.concatenate([band[k] for band in bands]) for k in range(6))
     ratio = lit.sum(2) / np.maximum(bare.sum(2), 1e-6) * (cover > 1e-3)
@@ -144,7 +134,7 @@ def dressed(cutout: Codes, found: Outline, cut: Pattern, cloth: Cloth, model: Mo
     )
 
 
-def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, look: Look, px_per_m: float) -> _Stage:
+def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, look: Look) -> _Stage:
     mesh = model.arrays
     halves = _halves(mesh["fine_faces"])
     count = len(mesh["fine"])
@@ -163,11 +153,12 @@ def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, loo
     on /= np.percentile(on[count:][front], _BRIGHT_PERCENTILE)
     body = _Shone(mesh["fine"], halves, on[:count])
     worn = _Shone(fine.points, fine.triangles, np.minimum(on[count:], _BRIGHTEST))
-    trunk_m = min(abs(model.joints_m[f"shoulder_{side}"][0]) for side in ("left", "right"))
+    elbow_m = min(model.joints_m[f"elbow_{side}"][2] for side in ("left", "right"))
+    is_forearm = (mesh["arms"] > 0.5) & (mesh["fine"][:, 2] < elbow_m)
     outwards = _outwards(fine, camera)
     to_armhole_cm = colours.cut.into_sleeve_cm(colours.cut.at_rest(fine.flat[fine.triangles].mean(1)))
     is_fold = np.abs(to_armhole_cm) < _FOLD_CM
-    return _Stage(body, mesh["covered"], worn, fine, colours, outwards, is_fold, camera, look, trunk_m, px_per_m)
+    return _Stage(body, mesh["covered"], worn, fine, colours, outwards, is_fold, camera, look, is_forearm[halves[:, 0]])
 
 
 def _halves(quads: Triangles) -> Triangles:
@@ -208,7 +199,13 @@ def _band(stage: _Stage, body: raster.Buffer, cloth: raster.Buffer, ground: Plan
     drawn = cloth.triangle >= 0
     behind = np.where(stage.is_fold[cloth.triangle], np.float32(_FOLD_M), np.float32(_IN_FRONT_M))
     seen = drawn & (cloth.depth < body.depth + behind)
-    poked = drawn & ~seen & (cloth.depth < body.depth + _THROUGH_M) & stage.trunk(body) & stage.outwards[cloth.triangle]
+    poked = (
+        ~stage.is_forearm[body.triangle]
+        & drawn
+        & ~seen
+        & (cloth.depth < body.depth + _THROUGH_M)
+        & stage.outwards[cloth.triangle]
+    )
     figure = body.triangle >= 0
     full = np.zeros((*drawn.shape, 13), np.float32)
     full[figure, 0:3], full[figure, 3] = _body_light(stage, body, figure), 1.0
