@@ -24,7 +24,7 @@ from tests.gpu_workers import tees
 ROOT = Path(__file__).parents[2]
 BODIES = sorted(bodies.find(bodies.shipped_folder()))
 LOOK = Look((0.55, 0.53, 0.51), (0.035, 0.036, 0.04), (0.68, 0.675, 0.665))
-EVERY = pytest.mark.parametrize("name", BODIES)
+EVERY = pytest.mark.parametrize("name", [BODIES[0], *(pytest.param(each, marks=pytest.mark.long) for each in BODIES[1:])])
 
 
 def model(name: str) -> Model:
@@ -121,6 +121,7 @@ print(hashlib.sha256(it.hung(it.BODIES[0])[1].points.tobytes() + it.worn(it.BODI
 """
 
 
+@pytest.mark.long
 def test_two_fresh_processes_give_the_same_bytes() -> None:
     run = [sys.executable, "-c", SAME]
     other = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()

@@ -145,7 +145,8 @@ def outwards(points: Points, triangles: NDArray[np.int32]) -> Points:
 
 @dataclass(frozen=True)
 class Skin:
-    """A body at ease, as cloth lies on it: for each of the cloth's points the nearest skin's normal (n, 3), how far (m) it is in front of that, negative inside, and whether there is any within two cells."""
+    """A body at ease, as cloth lies on it: for each of the cloth's points the nearest skin's normal (n, 3), how far
+    (m) it is in front of that, negative inside, and whether there is any within two cells."""
 
     normals: Points
     far_m: NDArray[np.float64]

@@ -57,6 +57,7 @@ def run(inputs: Sequence[Picture], request: ComposeRequest) -> OnModel:
         raise BadInputs("a garment is worn as it was cut out, and this picture has no alpha")
     _refuse_catalogued(request.category)
     model, size = chosen(request, parameters), parameters.size or request.channel.canvas
+    dressing.framed(model, size)  # what is too narrow is refused before any cloth hangs
     codes = eight_bit(source.pixels)
     found = outline(codes[..., :3], codes[..., 3])
     cut = cut_for(found, model, parameters.width_cm, parameters.fit)

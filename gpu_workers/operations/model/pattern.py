@@ -30,8 +30,8 @@ class Pattern:
     where a larger size is let out; `triangles` (m, 3) wound towards the viewer on the front and away on
     the back; `is_front` (m,); `side` (n,) 1 on the front, -1 on the back, 0 on seams. `px_per_cm` (2,) and `origin_px`
     take a point to the cutout. `sleeves`: shoulder, armpit and the middle of the cuff of the viewer's left and
-    right side in cm of `rest`; `necks` where shoulders meet the neck. `shoulders` and `rims` are indices: of the seams over the
-    shoulders, and of pairs along open edges."""
+    right side in cm of `rest`; `necks` where shoulders meet the neck. `shoulders` are indices of the seams over the
+    shoulders; `let_out_cm` of its width are let in at the sides."""
 
     flat: NDArray[np.float64]
     rest: NDArray[np.float64]
