@@ -24,7 +24,8 @@ from tests.gpu_workers import tees
 ROOT = Path(__file__).parents[2]
 BODIES = sorted(bodies.find(bodies.shipped_folder()))
 LOOK = Look((0.55, 0.53, 0.51), (0.035, 0.036, 0.04), (0.68, 0.675, 0.665))
-EVERY = pytest.mark.parametrize("name", [BODIES[0], *(pytest.param(each, marks=pytest.mark.long) for each in BODIES[1:])])
+OTHERS = [pytest.param(each, marks=pytest.mark.long) for each in BODIES[1:]]
+EVERY = pytest.mark.parametrize("name", [BODIES[0], *OTHERS])
 
 
 def model(name: str) -> Model:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -100,7 +100,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         yield self.mesh
 
     @cached_property
-    def arrays(self) -> dict[str, NDArray[np.float64] | NDArray[np.int32]]:
+    def joints(self) -> dict[str, NDArray[np.float64]]:
+        """Where its joints are, (3,) m, with its arms out."""
+        return {str(name): np.array(at, np.float64) for name, at in self.joints_m.items()}
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """The mesh: points float64 (n, 3) in metres, faces int32 (m, 4). Raises BadModel."""
         try:
             with np.load(io.BytesIO((self.folder / self.mesh).read_bytes()), allow_pickle=False) as file:
@@ -113,7 +118,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         shares = {name: found.pop(name).astype(np.float64) / _FULL for name in _SHARES}
         if any(each.shape != found["fine"].shape[:1] for each in shares.values()):
             raise BadModel(f"{self.name}: {self.mesh}: {' and '.join(_SHARES)} must have a value for each point")
-        points = {
+        points: dict[str, NDArray[Any]] = {
             name: each.astype(np.int32) if name.endswith("faces") else each.astype(np.float64) * UNIT_M
             for name, each in found.items()
         }

@@ -94,8 +94,7 @@ class _Stage:
 def hung(cut: Pattern, model: Model) -> Cloth:
     """The cloth at rest on the model."""
     mesh = model.arrays
-    joints = {name: np.array(at) for name, at in model.joints_m.items()}
-    return drape.hang(cut, laid(cut, mesh["start"], joints), drape.wearer(model))
+    return drape.hang(cut, laid(cut, mesh["start"], model.joints), drape.wearer(model))
 
 
 def framed(model: Model, size: Size) -> Camera:
@@ -153,7 +152,7 @@ def _staged(fine: FineCloth, colours: Texture, camera: Camera, model: Model, loo
     on /= np.percentile(on[count:][front], _BRIGHT_PERCENTILE)
     body = _Shone(mesh["fine"], halves, on[:count])
     worn = _Shone(fine.points, fine.triangles, np.minimum(on[count:], _BRIGHTEST))
-    elbow_m = min(model.joints_m[f"elbow_{side}"][2] for side in ("left", "right"))
+    elbow_m = min(model.joints[f"elbow_{side}"][2] for side in ("left", "right"))
     is_forearm = (mesh["arms"] > 0.5) & (mesh["fine"][:, 2] < elbow_m)
     outwards = _outwards(fine, camera)
     to_armhole_cm = colours.cut.into_sleeve_cm(colours.cut.at_rest(fine.flat[fine.triangles].mean(1)))

@@ -52,10 +52,10 @@ def cloth_measures(worn: Worn) -> dict[str, float]:
 
 def seam_off_shoulder_cm(worn: Worn) -> float:
     """The largest over both sides of the least distance between the shoulder's seam and the top of the joint."""
-    joints, mesh = worn.model.joints_m, worn.model.arrays
+    joints, mesh = worn.model.joints, worn.model.arrays
     off = []
     for side, sign in (("shoulder_right", -1.0), ("shoulder_left", 1.0)):
-        top = _above(mesh["stands"], np.array(joints[side]))
+        top = _above(mesh["stands"], joints[side])
         seam = worn.cloth.points[worn.cut.shoulders]
         own = seam[worn.cut.rest[worn.cut.shoulders, 0] * sign > 0]
         off.append(float(np.linalg.norm(own - top, axis=1).min()))

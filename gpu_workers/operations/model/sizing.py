@@ -28,6 +28,6 @@ def cut_for(found: Outline, model: Model, width_cm: float | None, fit: Fit) -> P
 
 def longest_cm(model: Model) -> float:
     """How long a top is at most on this body, from the neck to its hem."""
-    joints = model.joints_m
+    joints = model.joints
     hips = (joints["hip_left"][2] + joints["hip_right"][2]) / 2
-    return (joints["neck"][2] - hips) * 100 + _BELOW_HIP_CM
+    return float(joints["neck"][2] - hips) * 100 + _BELOW_HIP_CM
