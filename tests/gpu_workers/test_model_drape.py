@@ -95,7 +95,7 @@ def test_a_larger_size_is_let_out_at_the_sides_and_keeps_its_middle() -> None:
 
 @EVERY
 def test_its_pixels_are_the_cutouts_times_the_light(name: str) -> None:
-    found = measures.picture_measures(worn(name).canvas, worn(name))
+    found = measures.picture_measures(worn(name).canvas.astype(np.uint8), worn(name))
     assert found["light_divided_delta_e"] <= 2
 
 
@@ -110,7 +110,7 @@ def test_a_garment_that_lies_on_the_ground_is_told() -> None:
 
 def test_another_colour_is_told_by_its_light_divided_out() -> None:
     its = worn(BODIES[0])
-    tinted = its.canvas.copy()
+    tinted = its.canvas.astype(np.uint8)
     tinted[..., 0] = np.clip(tinted[..., 0].astype(int) - 14, 0, 255)
     assert measures.picture_measures(tinted, its)["light_divided_delta_e"] > 2
 

@@ -110,4 +110,4 @@ def test_surface_and_paper_are_as_asked_for() -> None:
     neck = (slice(2, 12), slice(110, 130))
     assert plain.canvas[neck].mean() > painted.canvas[neck].mean() + 40
     inner = plain.mask == 255
-    assert np.abs(plain.canvas[inner].astype(int) - painted.canvas[inner]).max() <= 1, "the garment is as it was"
+    assert np.abs(plain.canvas[inner].astype(int) - painted.canvas[inner]).max() <= 2, "the garment is as it was"

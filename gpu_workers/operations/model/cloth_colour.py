@@ -46,7 +46,7 @@ class Texture:
 def texture(cutout: Codes, cut: Pattern, px_per_cm: float) -> Texture:
     """The cutout (h, w, 4), no finer than `px_per_cm` of what is drawn."""
     scale = min(1.0, px_per_cm / float(np.abs(cut.px_per_cm).max()))
-    rgb, alpha = to_linear(np.ascontiguousarray(cutout[..., :3])), opacity(cutout[..., 3])
+    rgb, alpha = to_linear(cutout[..., :3].copy()), opacity(cutout[..., 3])
     if scale < 1:
         size = [max(1, round(side * scale)) for side in alpha.shape[::-1]]
         weighted = cv2.resize(rgb * alpha[..., None], size, interpolation=cv2.INTER_AREA)

@@ -29,7 +29,7 @@ from schemas.operations.base import BadParameters
 _SAMPLES = 2  # a pixel's side: hems and sleeve ends are drawn at so many times the size
 _BAND_ROWS = 96  # of the picture, which are drawn at once: memory does not grow with the picture
 _IN_FRONT_M = 0.004  # cloth that is behind skin by less lies on it
-_FOLD_M, _FOLD_CM = 0.035, 6.0  # so far behind skin, and so near an armhole, cloth is a fold that is drawn before it
+_FOLD_M, _FOLD_CM = 0.035, 9.0  # so far behind skin, and so near an armhole, cloth is a fold that is drawn before it
 _THROUGH_M = 0.03  # a body that is before cloth by less pokes through it, unless it is a forearm
 _BRIGHT_PERCENTILE = 80.0  # of the light on the front, which is 1: the cutout's own pixels
 _BRIGHTEST = 1.06
@@ -191,7 +191,7 @@ def _backdrop(size: Size, top: int, rows: int, look: Look) -> Plane:
     y = (top + np.arange(rows) + 0.5) / size.height_px
     x = (np.arange(size.width_px) + 0.5) / size.width_px * 2 - 1
     fall = 1 - _VIGNETTE * (0.6 * y[:, None] ** 2 + 0.4 * x[None] ** 2)
-    return (fall[..., None] * np.array(look.backdrop)).astype(np.float32)
+    return np.asarray((fall[..., None] * np.array(look.backdrop)).astype(np.float32))
 
 
 def _band(stage: _Stage, body: raster.Buffer, cloth: raster.Buffer, ground: Plane) -> tuple[Plane, ...]:
@@ -224,7 +224,7 @@ def _body_light(stage: _Stage, body: raster.Buffer, figure: Flags) -> Points:
     values = np.column_stack([stage.body.light, stage.covered])
     lit, covered = raster.interpolated(body, stage.body.triangles, values, figure).T
     colour = np.where((covered > 0.5)[:, None], np.array(stage.look.layer), np.array(stage.look.body))
-    return colour * lit[:, None]
+    return np.asarray(colour * lit[:, None])
 
 
 def _cloth_light(stage: _Stage, cloth: raster.Buffer, seen: Flags):  # type: ignore[no-untyped-def]

@@ -83,4 +83,4 @@ def _sleeves_turned(cut: Pattern, flat: Points, arms: list[list[Points]]) -> Poi
 
 def _turned(points: Points, about: NDArray[np.float64], by: NDArray[np.float64]) -> Points:
     x, y = (points - about).T
-    return about + np.column_stack([x * np.cos(by) - y * np.sin(by), x * np.sin(by) + y * np.cos(by)])
+    return np.asarray(about + np.column_stack([x * np.cos(by) - y * np.sin(by), x * np.sin(by) + y * np.cos(by)]))

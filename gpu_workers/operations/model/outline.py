@@ -55,12 +55,12 @@ class Side:
     @property
     def neck(self) -> NDArray[np.float64]:
         """Where the shoulder meets the neck."""
-        return self.top[0]
+        return np.asarray(self.top[0])
 
     @property
     def armpit(self) -> NDArray[np.float64]:
         """Where sleeve and side meet."""
-        return self.side[0]
+        return np.asarray(self.side[0])
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ def _ellipse(middle: Line, half: Line, down: Line) -> Line:
 
 def _change(picture: Code) -> NDArray[np.float32]:
     lab = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 1.2)
-    return np.abs(cv2.Sobel(lab, cv2.CV_32F, 0, 1)).sum(2)
+    return np.asarray(np.abs(cv2.Sobel(lab, cv2.CV_32F, 0, 1)).sum(2))
 
 
 def _asymmetry(left: Side, right: Side, hem: Line) -> float:

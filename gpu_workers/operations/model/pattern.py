@@ -94,7 +94,7 @@ def pattern(found: Outline, width_cm: float, let_out_cm: float = 0.0) -> Pattern
     origin = np.array([(found.left.armpit[0] + found.right.armpit[0]) / 2, float(found.hem[:, 1].mean())])
 
     def cm(points: Line) -> Line:
-        return (points - origin) * scale
+        return np.asarray((points - origin) * scale)
 
     seams = _rim(found, cm)
     front_neck, back_neck = (_spaced(cm(line))[1:-1] for line in (found.front_neck, found.back_neck))
@@ -107,7 +107,8 @@ def pattern(found: Outline, width_cm: float, let_out_cm: float = 0.0) -> Pattern
 
 def _let_out(cut: Pattern, by_cm: float) -> Pattern:
     out = replace(cut, width_cm=cut.width_cm + by_cm, let_out_cm=by_cm)
-    return replace(out, **{name: out.at_rest(getattr(out, name)) for name in ("rest", "sleeves", "necks")})
+    rest, sleeves, necks = (out.at_rest(each) for each in (cut.rest, cut.sleeves, cut.necks))
+    return replace(out, rest=rest, sleeves=sleeves, necks=necks)
 
 
 def _rim(found: Outline, cm) -> list[tuple[Line, bool]]:  # type: ignore[no-untyped-def]
@@ -159,7 +160,7 @@ def _triangles(points: Line, polygon: NDArray[np.int32]) -> NDArray[np.int32]:
         plane.insert((float(x), float(y)))
         index[float(x), float(y)] = number
     found = []
-    for corners in plane.getTriangleList().reshape(-1, 3, 2):
+    for corners in np.asarray(plane.getTriangleList()).reshape(-1, 3, 2):
         ids = [index.get((float(x), float(y)), -1) for x, y in corners]
         if min(ids) >= 0:  # else a corner of the plane itself
             found += _wound(points, ids, polygon)

@@ -60,11 +60,10 @@ def interpolated(buffer: Buffer, triangles: Triangles, values: Points, seen: NDA
     corners = triangles[buffer.triangle[seen]]
     first, second = buffer.shares[seen].T.astype(np.float64)
     third = 1 - first - second
-    return (
-        first[:, None] * values[corners[:, 0]]
-        + second[:, None] * values[corners[:, 1]]
-        + third[:, None] * values[corners[:, 2]]
-    )
+    mixed = first[:, None] * values[corners[:, 0]]
+    mixed += second[:, None] * values[corners[:, 1]]
+    mixed += third[:, None] * values[corners[:, 2]]
+    return np.asarray(mixed)
 
 
 @compiled("void(f8[:, ::1], i4[:, ::1], f4[:, ::1], i4[:, ::1], f4[:, :, ::1])")

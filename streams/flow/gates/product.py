@@ -156,7 +156,9 @@ WORN = (
     _worn("print_stretch_p95", "≤", 1.2, "of its length in the photograph", "none: more, and a circle is seen as none"),
     _worn("let_out", "≤", 1.2, "of the sides' width", "none: more, and a pattern at the sides is seen to be wider"),
     _worn("through_body_mm", "≤", 5, "mm", "none: deeper, and the body is seen through the cloth"),
-    _worn("bare_share", "≤", 0, "share of the garment", "none: no body is seen through a garment"),
+    _worn(
+        "bare_share", "≤", 1e-5, "share of the garment", "none: no body is seen through one; less is part of a pixel"
+    ),
 )
 
 THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT, *LABEL, *KEPT, *WORN)
