@@ -14,7 +14,7 @@ HELM := .cache/helm-4.3.2/helm
 KERNELS := $(VENV)/.compiled
 AT_ONCE := $(MAKE) --no-print-directory -j
 
-.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-autoscaler bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
+.PHONY: help setup demo test test-long test-heavy test-infra image simulate fuzz chaos bench bench-autoscaler bench-backlog bench-batcher bench-cutout bench-desk bench-engine bench-gateway bench-pictures bench-priority bench-renditions bench-scheduler bench-start bench-streams bench-studio bench-worker calibrate-cutout calibrate-gates gallery looks screens check format schemas settings lock clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 26
@@ -98,6 +98,9 @@ bench-scheduler: $(MARK_DEV)  ## What a worker's machinery costs a task, and how
 bench-start: $(MARK_DEV)  ## What a command costs before its own work, beside a Python that does nothing
 	$(BIN)/python -m loadtest.benchmarks.start
 
+bench-studio: $(MARK_DEV) $(KERNELS)  ## CPU seconds, bytes and memory of a showcase's clip of five seconds, of each motion
+	$(BIN)/python -m loadtest.benchmarks.studio
+
 bench-worker: $(MARK_DEV) $(MARK_WORKER) $(WEIGHTS) $(KERNELS)  ## A worker on a backlog, beside a loop by hand, rembg, LitServe and mosec
 	$(BIN)/python -m loadtest.benchmarks.worker
 
@@ -107,8 +110,8 @@ gallery: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## Every operation over the sample c
 looks: $(MARK_DEV) $(WEIGHTS) $(KERNELS)  ## All that becomes of pictures, to be looked at: FROM="FOLDER… EVENTS.jsonl…"
 	$(BIN)/python -m loadtest.looks $(FROM)
 
-screens: $(MARK_DEV)  ## A screenshot of every page of the desk, to be looked at; into another folder: TO=DIR
-	$(BIN)/python -m tests.streams.web.screens $(or $(TO),.packshot/screens)
+screens: $(MARK_DEV)  ## A screenshot of every page of the desk, to be looked at; into another folder: TO=DIR, of some looks: LOOKS="dark tablet"
+	$(BIN)/python -m tests.streams.web.screens $(or $(TO),.packshot/screens) $(LOOKS)
 
 check: $(MARK_DEV) $(MARK_INFRA)  ## Formatter, linter, types, import directions
 	$(BIN)/ruff format --check .
@@ -172,7 +175,7 @@ $(MARK_DEV): $(MARK) infra/locks/requirements-dev.txt
 	touch $@
 
 $(KERNELS): $(MARK)
-	$(BIN)/python -c "from gpu_workers.imaging import lut; from gpu_workers.operations.artwork import printing; from gpu_workers.operations.cutout import cutout; from gpu_workers.operations.packshot import measures; cutout.warm_up()"
+	$(BIN)/python -c "from gpu_workers.imaging import clips, lut; from gpu_workers.operations.artwork import printing; from gpu_workers.operations.cutout import cutout; from gpu_workers.operations.packshot import measures; cutout.warm_up()"
 	touch $@
 
 .venv-%/.installed: $(BIN)/uv infra/locks/requirements-%.txt

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from gpu_workers.engines import open_engine
+from gpu_workers.imaging.clips import read_webm
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.operations.cutout.cutout import cutout
@@ -31,6 +33,7 @@ from gpu_workers.quality import mattes
 from gpu_workers.sources.decoding import Picture, decode
 from loadtest.benchmarks import quality
 from schemas import channels
+from schemas.operations.showcase import Motion
 from streams.flow.processors.judging import judge, reasons
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -151,6 +154,23 @@ def framings(sample: Sample) -> Iterator[Cell]:
     yield from composed("mockup", variants, sample, CATEGORIES[facts["sku"]])
 
 
+def showcases(sample: Sample) -> Iterator[Cell]:
+    """A clip of each motion, as its file shows it: where it begins, and where it has gone furthest."""
+    facts = TRUTH[sample.name]
+    for motion in get_args(Motion):
+        parameters = {"motion": motion, "height_cm": str(facts["height_cm"]), **SHORT}
+        request = ComposeRequest(channels.load("instagram"), parameters, CATEGORIES[facts["sku"]], library=LIBRARY)
+        try:
+            made = compose_pool.compose("showcase", [sample.cutout], request)
+        except Refused as refusal:
+            yield Cell(motion, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
+            continue
+        clip = next(file.data for file in made.files if file.role == "clip")
+        frames = read_webm(clip, list(FURTHEST)).frames
+        note = f"ΔE00 {made.measures['clip_delta_e_mean']:.2f}, {len(clip) / 1000:.0f} kB"
+        yield from (Cell(f"{motion} {FURTHEST[number]}", frame, note) for number, frame in frames.items())
+
+
 def styles(sample: Sample) -> Iterator[Cell]:
     """The photograph in the style of each brand that ships."""
     mask = np.repeat(np.asarray(sample.cutout.pixels, np.uint8)[..., 3:], 3, axis=2)
@@ -197,12 +217,15 @@ def seen(file: bytes) -> Code:
 CHANNELS: dict[str, tuple[str, dict[str, str]]] = {name: (name, {}) for name in channels.names()}
 SHADOW_MODES = ("none", "contact", "soft", "hard", "floating", "reflection", "own")
 SHADOWS = {mode: ("shopify", {"shadow.mode": mode}) for mode in SHADOW_MODES}
+SHORT = {"duration_s": "2", "fps": "12", "size_px": "540"}
+FURTHEST = {0: "begins", 6: "a quarter on", 12: "half-way"}
 SHEETS: dict[str, Row] = {
     "cutouts": cutouts,
     "packshots": partial(composed, "packshot", CHANNELS),
     "shadows": partial(composed, "packshot", SHADOWS),
     "mockups": mockups,
     "framings": framings,
+    "showcases": showcases,
     "styles": styles,
     "prints": prints,
 }

@@ -100,6 +100,11 @@ def xmp(source_type: str, credits: Credits = NO_CREDITS, marks: Marks = NO_MARKS
     return _PACKET.format(made, as_rdf(credits) + ai_marks.as_rdf(marks)).encode()
 
 
+def address_of(source_type: str) -> str:
+    """The address of a term of IPTC's digitalsourcetype."""
+    return f"{_TERMS}{source_type}"
+
+
 def source_type_in(packet: bytes) -> str:
     """The strongest term of a DigitalSourceType in an XMP `packet` or a C2PA manifest, or ""."""
     plain = packet.replace(b"\0", b"")  # as it is in UTF-16, too

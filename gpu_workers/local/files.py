@@ -11,10 +11,12 @@ from pathlib import Path
 
 from gpu_workers.sources.errors import NotAnImage
 from gpu_workers.sources.media_types import sniff
+from schemas.operations import OPERATIONS
 from streams.runtime.errors import Refused
 
 REPORT = "packshot-report.jsonl"
-SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "video/webm": ".webm"}
+_PICTURES = (".jpg", ".jpeg", ".png")
 _SNIFFED_BYTES = 4096  # formats show in a file's first bytes
 
 
@@ -67,6 +69,20 @@ def find(sources: Sequence[Path], target: Path) -> Jobs:
             else:
                 left_out.append(path)
     return Jobs(_named(found), left_out)
+
+
+def role_for(operation: str, suffix: str) -> str:
+    """Which of the files of an operation that makes several a file's `suffix` means, "" being its picture; the first
+    beside that where there is no suffix. Raises Refused."""
+    beside = OPERATIONS[operation].beside if operation in OPERATIONS else {}
+    if not beside:
+        return ""
+    roles = {SUFFIXES[media_type]: role for role, media_type in beside.items()} | dict.fromkeys(_PICTURES, "")
+    suffix = suffix.casefold() or next(iter(roles))
+    if suffix not in roles:
+        why = f"no {operation} is made as {suffix}; it is made as: {', '.join(roles)}"
+        raise Refused("unknown_format", why, field="OUT")
+    return roles[suffix]
 
 
 def write(target: Path, data: bytes) -> None:

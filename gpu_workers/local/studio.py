@@ -77,7 +77,8 @@ class Output:
 @dataclass(frozen=True)
 class Order:
     """What is wanted of pictures: an operation with its parameters, for a product of a category. `request` is what it
-    composes by; a cutout has none. Of a photograph no more than `kept_pixels` are kept."""
+    composes by; a cutout has none. Of a photograph no more than `kept_pixels` are kept. `role` is the file that is
+    wanted of an operation that makes several, "" its picture."""
 
     operation: str
     parameters: Mapping[str, str]
@@ -86,10 +87,12 @@ class Order:
     kept_pixels: int
     engine: str
     rules: str
+    role: str = ""
 
     def result_id(self, digests: Sequence[str]) -> str:
         """The id of what is made of sources with these digests: another model, rule or line of code gives another."""
-        return result_id(self.operation, self.parameters, digests, self.engine, self.rules)
+        rules = f"{self.rules}/{self.role}" if self.role else self.rules
+        return result_id(self.operation, self.parameters, digests, self.engine, rules)
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,9 @@ class Studio:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def order(self, operation: str, channel: str | None, category: str, parameters: Mapping[str, str]) -> Order:
+    def order(
+        self, operation: str, channel: str | None, category: str, parameters: Mapping[str, str], role: str = ""
+    ) -> Order:
         """What is wanted, checked before any picture is looked at. Raises Refused."""
         orders.check_parameters(operation, parameters)
         request = None if operation == "cutout" else self._request(operation, channel, category, parameters)
@@ -138,7 +143,7 @@ class Studio:
             f"{self._model}/{self._settings.upscale_model}/{self._settings.engine}/{READ_BY}+{orders.code(operation)}"
         )
         rules = f"{kept}/{category}/{'' if request is None else orders.fingerprint(operation, request)}"
-        return Order(operation, parameters, category, request, kept, engine, rules)
+        return Order(operation, parameters, category, request, kept, engine, rules, role)
 
     def render(self, order: Order, sources: Sequence[Source]) -> Output:
         """The picture of an order, the first of the sources being the main one. Raises Refused."""
@@ -201,7 +206,8 @@ class Studio:
         names = [source.name for source in sources]
         inputs, before = self._inputs(order.operation, pictures, names, order.category)
         made = self._composed(order.operation, inputs, order.request, before)
-        return Output(made.file, made.media_type, made.measures, made.verdict)
+        (chosen,) = (each for each in made.files if each.role == (order.role or order.operation))
+        return Output(chosen.data, chosen.media_type, made.measures, made.verdict)
 
     def _decoded(self, source: Source, kept_pixels: int) -> Picture:
         try:

@@ -115,6 +115,16 @@ class SourceRequest:
     leads_on: bool = True
 
 
+@dataclass(frozen=True)
+class File:
+    """A picture as a file. `role` says what it is: the operation's picture, its `mask`, or what is made beside it."""
+
+    role: str
+    data: bytes
+    media_type: str
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """A picture before it is written: `canvas` (h, w, 3 or 4), uint8 sRGB or uint16 WIDE, with straight alpha.
@@ -122,7 +132,8 @@ class Made:
     `mask` (h, w) uint8 is where the product is, for a next step; None where the picture says it itself. `metadata` is
     what the file says of itself, `dpi` what of its size in print. `transform`, a (3, 3) matrix, takes points (x, y, 1)
     of the main input onto the canvas; None where none does, and then nobody can tell what became of what is written on
-    the product. An operation adds what it measures by.
+    the product. `beside` are further files that come with the picture, by the roles that the schema half names. An
+    operation adds what it measures by.
     """
 
     canvas: Codes
@@ -130,6 +141,7 @@ class Made:
     metadata: Metadata = NO_METADATA
     dpi: int | None = None
     transform: NDArray[np.float64] | None = None
+    beside: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,16 +195,6 @@ def pixel_half(operation: str, pool: Pool) -> PixelHalf[Any, Any]:
 
 
 @dataclass(frozen=True)
-class File:
-    """A picture as a file. `role` says what it is: the operation's picture, or its `mask`."""
-
-    role: str
-    data: bytes
-    media_type: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Composed:
     """The files that an operation made, its picture first, and what was measured of that."""
 
@@ -214,6 +216,7 @@ def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) 
     files = [_picture(operation, made, request)]
     if request.goes_on and made.mask is not None:
         files.append(File("mask", lossless(made.mask), "image/png", made.mask.shape))
+    files += made.beside
     measures = half.measure(files[0].data, made, request)
     if request.is_asset and request.library.reader is not None and made.transform is not None:
         is_own_ground = OPERATIONS[operation].ground == "own"

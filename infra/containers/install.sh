@@ -19,7 +19,7 @@ packshot() {
     cd / # beside no checkout, as it will run
     "$python" -m gpu_workers.models.fetch "$home/cache/weights"
     NUMBA_CACHE_DIR=$home/cache/numba "$python" -c \
-        "from gpu_workers.imaging import lut; from gpu_workers.operations.cutout import cutout; cutout.warm_up()"
+        "from gpu_workers.imaging import clips, lut; from gpu_workers.operations.cutout import cutout; cutout.warm_up()"
 }
 
 tensorrt() { # by name, and not by hashes: no lock has them, for they install nowhere without CUDA

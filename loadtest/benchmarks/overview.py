@@ -23,6 +23,7 @@ BENCHMARKS = (
     "gateway",
     "renditions",
     "pictures",
+    "studio",
     "start",
     "desk",
 )

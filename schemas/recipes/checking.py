@@ -96,6 +96,11 @@ def _step(
 def _operation(name: str, path: str) -> Problems:
     if name not in OPERATIONS:
         yield f"{path}.operation", f"no operation is called {name!r}; there are: {', '.join(OPERATIONS)}"
+    elif not OPERATIONS[name].in_recipes:
+        yield (
+            f"{path}.operation",
+            f"no recipe can have {name} yet: its files cannot be published; `packshot render` can",
+        )
 
 
 def _parameters(operation: str, values: Mapping[str, str], path: str) -> Problems:

@@ -47,10 +47,13 @@ def render(
     with all that is in them, and patterns in quotes. A report in OUT says what became of each; what is done is not
     done again. Ends with 1 when some failed, and 2 when it could not work at all.
     """
+    from gpu_workers.local.files import role_for
     from streams.services import local_render
 
-    wanted = local_render.Wanted(operation, channel, category, parameters(pairs), model)
-    if local_render.is_folder(sources, target):
+    is_folder = local_render.is_folder(sources, target)
+    role = role_for(operation, "" if is_folder or target == PIPE else Path(target).suffix)
+    wanted = local_render.Wanted(operation, channel, category, parameters(pairs), model, role)
+    if is_folder:
         _render_many(settings, wanted, sources, Path(target), as_json=as_json)
     else:
         _render_one(settings, wanted, sources, target, as_json=as_json)

@@ -27,13 +27,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """An operation with its parameters, for a channel and a category; `model`, NAME@VERSION, cuts out."""
+    """An operation with its parameters, for a channel and a category; `model`, NAME@VERSION, cuts out. `role`: see
+    `gpu_workers.local.studio.Order`."""
 
     operation: str
     channel: str | None = None
     category: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def is_folder(sources: Sequence[str], target: str) -> bool:
 
 
 def _order(studio: Studio, wanted: Wanted) -> Order:
-    return studio.order(wanted.operation, wanted.channel, wanted.category, wanted.parameters)
+    return studio.order(wanted.operation, wanted.channel, wanted.category, wanted.parameters, wanted.role)
 
 
 def _source(source: Path | Readable, settings: Settings) -> Source:

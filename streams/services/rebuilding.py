@@ -58,13 +58,14 @@ from streams.flow.processors import (
     deciding,
     intake,
     marking,
+    outcomes,
     recipes,
     reviewing,
     routing,
 )
+from streams.flow.processors.outcomes import REJECTED
 from streams.flow.processors.planning import LACKING
 from streams.flow.processors.retouching import is_retouched_since
-from streams.flow.processors.routing import REJECTED
 from streams.flow.processors.settling import LAPSED
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
@@ -184,10 +185,10 @@ def _completed(event: TaskCompleted, facts: Facts) -> Answers:
         facts.costs.put(costing.shares(event))
         facts.models.put_shadow(event)
         marking.note(event, facts)
-    routing.is_live_already(event, facts)
+    outcomes.is_live_already(event, facts)
     review = facts.reviews.get(review_id(event.task.task_id, event.result_id))
     if review is not None and review.precedes(event):
-        routing.reject_again(event, review, facts)
+        outcomes.reject_again(event, review, facts)
     return []
 
 

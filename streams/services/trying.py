@@ -32,7 +32,7 @@ def render(
 
 
 def render_recipe(settings: Settings, database: Database, order: Order, name: str, stream: "Readable") -> "Output":
-    """The picture that an order's recipe makes of a photograph called `name`, for the order's channel. Raises Refused."""
+    """What an order's recipe makes of a photograph called `name`, for the order's channel. Raises Refused."""
     from gpu_workers.local.studio import Output
     from streams.flow.processors.planning import Slip
     from streams.services import preview

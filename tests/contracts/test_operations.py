@@ -45,6 +45,7 @@ LIBRARY = Library(
 PARAMETERS = {
     "artwork": {"template": "poster"},
     "mockup": {"scene": "studio-podium", "height_cm": "12"},
+    "showcase": {"scene": "studio-podium", "height_cm": "12", "size_px": "240", "duration_s": "1", "fps": "10"},
     "style": {"brand": "earthy"},
 }
 EVERY = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda operation: operation.name)

@@ -53,6 +53,11 @@ OF_OPERATION = {
     "mockup": {
         "has_scene": 1.0, "in_frame": 1.0, "visible_share": 1.0, "height_error": 0.0, "product_delta_e_median": 0.3,
     },
+    "showcase": {
+        "has_scene": 1.0, "in_frame": 1.0, "visible_share": 1.0, "height_error": 0.0, "product_delta_e_median": 0.3,
+        "clip_bytes": 600_000.0, "clip_bt709": 1.0, "clip_layer_delta_e": 0.3, "clip_delta_e_mean": 1.5,
+        "clip_loop_difference": 0.0,
+    },
     "artwork": {"effective_dpi": 200.0, "print_ssim": 0.99},
     "style": {"product_delta_e_median": 0.3, "product_delta_e_p95": 0.8},
     "label": {

@@ -21,7 +21,7 @@ from schemas.records import (
 )
 from streams.consumer.letters import ATTEMPT, ERROR_CODE, ERROR_FIELD, REPLAYED, Outgoing, outgoing
 from streams.facts import DatabaseUnavailable, EventKey, Facts
-from streams.flow.processors.routing import _rules
+from streams.flow.processors.outcomes import _rules
 from streams.runtime.errors import Refused
 from tests.streams.flow import Flow, blob, done, published, tasks, upsert
 from tests.streams.processing import CAMPAIGN, compose_task, decision, reviewed

@@ -18,11 +18,11 @@ from gpu_workers.imaging.types import Code, Codes, Plane
 from gpu_workers.library.scenes import BadScene, Light, Scene, load
 from gpu_workers.operations.mockup import harmonising, scene_focus
 from gpu_workers.operations.mockup.scene_ground import Ground, ground_of
-from gpu_workers.operations.mockup.scene_layers import layers_of
-from gpu_workers.operations.mockup.scene_light import lit
+from gpu_workers.operations.mockup.scene_layers import Layers, layers_of
+from gpu_workers.operations.mockup.scene_light import Lit, lit
 from gpu_workers.operations.mockup.scene_placing import Drawn, Product, draw, height_of, places_of, stand, view_on
 from gpu_workers.operations.mockup.scene_shading import Pictures, hidden_share, in_front, shaded
-from gpu_workers.operations.mockup.scene_variation import mirrored, variation_of
+from gpu_workers.operations.mockup.scene_variation import View, mirrored, variation_of
 from gpu_workers.operations.mockup.scene_words import NO_DIRECTIONS, Directions, best_for, directions
 from gpu_workers.operations.mockup.standing import Stance
 from gpu_workers.operations.packshot.packshot import Placement
@@ -108,6 +108,43 @@ def mockup(
     the parameter, BadScene, EmptyCutout.
     """
     parameters = parameters or MockupParameters()
+    set_up = staged(products, scene, channel, parameters)
+    pictures, drawn = set_up.pictures, set_up.drawn
+    made = _composed(pictures, drawn, set_up.hidden, set_up.scene, set_up.view.scale, parameters.shadow_mode)
+    return replace(made, met=set_up.met)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A scene with its products before they are one picture: see `Pictures` and `Drawn`. `hidden` is how much of each
+    product is behind something, `met` what became of the words. `blur_px` is how much more the scene is blurred than
+    its plate, `depth_cm` (h, w) how far it is; None where it does not know. `key` (h, w, 3; linear) is what of
+    `pictures.ground` is the main light's, None where nobody asked."""
+
+    scene: Scene
+    view: View
+    pictures: Pictures
+    drawn: Sequence[Drawn]
+    hidden: Sequence[Plane]
+    met: Mapping[str, bool]
+    blur_px: Plane | None
+    depth_cm: Plane | None
+    key: Plane | None
+
+
+def staged(
+    products: Sequence[Product],
+    scene: Scene,
+    channel: Channel,
+    parameters: MockupParameters,
+    widened: Callable[[View, Layers], View] | None = None,
+    *,
+    with_key: bool = False,
+) -> Staged:
+    """The products and the scene as `channel` wants them, in the same light, with their shadows.
+
+    `widened` makes of the view that is asked for one that shows more. Raises as `mockup` does.
+    """
     places = [place.name for place in places_of(scene, len(products), parameters.place)]
     words = directed(parameters, scene, places)
     variation = words.directed(variation_of(parameters.seed or words.seed, _turned(products, scene)), scene)
@@ -121,17 +158,28 @@ def mockup(
         for product, place in zip(products, places, strict=True)
     ]
     view = view_on(layers, placed, channel, parameters, variation, scene.light.azimuth_deg)
+    view = view if widened is None else widened(view, layers)
     light = lit(scene, layers, view, variation, places, {**words.colours, **parameters.colours})
     drawn = [draw(one, view) for one in placed]
     hidden = [hidden_share(one, light, scene, view) for one in drawn]
     pictures = shaded(scene, view, light, drawn, parameters.shadow_mode)
+    key = _of_main_light(pictures, scene, view, light, drawn, parameters.shadow_mode) if with_key else None
     near = parameters.framing != "context"
     blur_px = scene_focus.blur_px(scene, layers.plate.shape[1], view, light, drawn[0]) if near else None
+    depth_cm = light.depth_cm
     del light  # some of the largest pictures
-    pictures = pictures if blur_px is None else pictures.defocused(blur_px)
-    pictures, drawn = _harmonised(pictures, drawn, parameters)
-    made = _composed(pictures, drawn, hidden, scene, view.scale, parameters.shadow_mode)
-    return replace(made, met=words.met)
+    if blur_px is not None:
+        pictures, key = pictures.defocused(blur_px), None if key is None else scene_focus.defocused(key, blur_px)
+    pictures, drawn = _harmonised(pictures, drawn, parameters, key)
+    return Staged(scene, view, pictures, drawn, hidden, words.met, blur_px, depth_cm, key)
+
+
+def _of_main_light(
+    pictures: Pictures, scene: Scene, view: View, light: Lit, drawn: Sequence[Drawn], shadow_mode: str
+) -> Plane:
+    """What of the ground is lost when the main light goes out."""
+    without = shaded(scene, view, replace(light, key=np.zeros_like(light.key)), drawn, shadow_mode)
+    return np.asarray(np.maximum(pictures.ground - without.ground, 0), np.float32)
 
 
 def directed(parameters: MockupParameters, scene: Scene, places: Sequence[str]) -> Directions:
@@ -193,15 +241,18 @@ def scene_for(folders: Mapping[str, Path], parameters: MockupParameters, categor
 
 
 def _harmonised(
-    pictures: Pictures, drawn: Sequence[Drawn], parameters: MockupParameters
+    pictures: Pictures, drawn: Sequence[Drawn], parameters: MockupParameters, key: Plane | None
 ) -> tuple[Pictures, list[Drawn]]:
-    """Scene and products brought together in light, and in noise."""
+    """Scene and products brought together in light, and in noise; `key`, the main light's part, with the scene."""
     products = list(drawn)
     if parameters.lighting_mode != "none":
         inside, around = _compared(drawn[0], pictures.bare)
         if parameters.lighting_mode == "both":
             products = [replace(one, light=harmonising.toned(one.light, inside, around)) for one in drawn]
-        pictures.relight(harmonising.scene_gain(inside, around))
+        gain = harmonising.scene_gain(inside, around)
+        pictures.relight(gain)
+        if key is not None:
+            key *= gain
     missing = _missing_noise(drawn[0], pictures.bare)
     if missing > 0:
         pictures = pictures.grained(missing, parameters.seed)

@@ -49,7 +49,20 @@ PERSON_SHARE = Threshold(
     command=BY_EYE,
 )
 
-THRESHOLDS = (*FILE, PERSON_SHARE)
+CLIP = (
+    Threshold(
+        measure="clip_bytes",
+        bound="≤",
+        limit=1_500_000,
+        unit="bytes",
+        otherwise="review",
+        where_measured=True,
+        data="none: larger, and a shop's page waits for it",
+        command=BY_EYE,
+    ),
+)
+
+THRESHOLDS = (*FILE, PERSON_SHARE, *CLIP)
 
 
 def checks(measures: Measures, channel: Channel) -> list[Check]:
@@ -99,6 +112,7 @@ def _file(measures: Measures, channel: Channel) -> list[Check]:
         at_most(POINT, "size_bytes", measures, channel.file_bytes_max, "fail", rule),
         at_least(POINT, "format_allowed", measures, 1, "fail", rule),
         *held(POINT, FILE, measures),
+        *held(POINT, CLIP, measures),
     ]
 
 

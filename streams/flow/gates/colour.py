@@ -137,6 +137,37 @@ THRESHOLDS = (
         data=PLANTED,
         command=BY_PLANTING,
     ),
+    Threshold(
+        measure="clip_bt709",
+        bound="≥",
+        limit=1,
+        unit="1 when the clip says what its colours are",
+        otherwise="fail",
+        where_measured=True,
+        data="none: without it many players show other colours",
+        command=BY_EYE,
+    ),
+    Threshold(
+        measure="clip_layer_delta_e",
+        bound="≤",
+        limit=1,
+        unit="mean ΔE00 of a frame, before the clip is encoded",
+        otherwise="fail",
+        where_measured=True,
+        data="none: it is the invariant that a clip's product is only resampled; below 1 hardly anyone sees",
+        command=BY_EYE,
+    ),
+    Threshold(
+        measure="clip_delta_e_mean",
+        bound="≤",
+        limit=2.5,
+        unit="mean ΔE00 of the worst frame looked at, in the file",
+        otherwise="review",
+        fails=5,
+        where_measured=True,
+        data="a prototype's clip: 1.8 with BT.709 tagged; 2.6 without",
+        command=BY_EYE,
+    ),
 )
 
 

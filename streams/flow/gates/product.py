@@ -132,6 +132,18 @@ KEPT = (
         command=BY_PLANTING,
     ),
 )
+CLIP = (
+    Threshold(
+        measure="clip_loop_difference",
+        bound="≤",
+        limit=0,
+        unit="of 255, the first frame to the last of a loop",
+        otherwise="review",
+        where_measured=True,
+        data="none: a loop that does not close jumps",
+        command=BY_EYE,
+    ),
+)
 
 
 def _worn(measure: str, bound: Literal["≤", "≥"], limit: float, unit: str, data: str) -> Threshold:
@@ -161,7 +173,7 @@ WORN = (
     ),
 )
 
-THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT, *LABEL, *KEPT, *WORN)
+THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT, *LABEL, *KEPT, *CLIP, *WORN)
 
 
 def checks(measures: Measures, channel: Channel) -> list[Check]:
@@ -170,9 +182,8 @@ def checks(measures: Measures, channel: Channel) -> list[Check]:
     A style that is laid over a picture moves nothing in it: of that picture counts what was measured before.
     """
     measures = {**_before(measures), **measures}
-    return held(
-        POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *WORN), measures
-    )
+    limits = (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *CLIP, *WORN)
+    return held(POINT, limits, measures)
 
 
 def _before(measures: Measures) -> Measures:

@@ -4,6 +4,7 @@ The cutouts are exact, for the sample catalogue knows the truth, so that nothing
 of them is said, and not measured.
 """
 
+import dataclasses
 import io
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,7 +109,7 @@ def _plant(world: DeskWorld, doubtful: int | None) -> None:
             planting.plant(event, SURE | ({"uncertainty": DOUBT} if number % 3 == 1 else {}))
         planting.campaign([each.sku for each in products[:3]])
         keys.create(world.database, "shop", (TENANT,))
-        planting.assessment()
+        planting.assessment(products[0].sources[0])
         return
     for number in range(doubtful):
         event = products[number % len(products)]
@@ -146,9 +147,11 @@ class _Planting:
         )
         self._flow.say(event)
 
-    def assessment(self) -> None:
-        """What somebody found wrong with a shop."""
+    def assessment(self, source: Source) -> None:
+        """What somebody found wrong with a shop, whose first picture was this photograph."""
         found = assessment("https://shop.example/feed.xml")
+        before = (CATALOGUE / "photographs" / f"{Path(source.uri).stem}.jpg").read_bytes()
+        found.mended[0] = dataclasses.replace(found.mended[0], before=before, after=self._packshot(source))
         kept.keep(self._blobs.store, TENANT, found, {kept.PAGE: b"<!doctype html>", kept.PAPER: b"%PDF-1.7"}, now_ms())
 
     def _complete(self, events: Sequence[Event], source: Source, measured: Mapping[str, float]) -> None:

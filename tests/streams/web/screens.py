@@ -1,7 +1,8 @@
-"""A screenshot of every page: `make screens`, light and dark, on a desk and on a tablet."""
+"""A screenshot of every page: `make screens`, light and dark, on a desk and on a tablet, or in some of these looks."""
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_type_hints
 
@@ -62,14 +63,14 @@ def take(browser: Browser, world: DeskWorld, theme: str, folder: Path) -> list[P
     return taken
 
 
-def main(folder: Path) -> None:
-    """Takes them all."""
+def main(folder: Path, themes: Sequence[str]) -> None:
+    """Takes them in these looks."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, desk_world.running(Path(data)) as world, chromium() as browser:
-        for theme in THEMES:
+        for theme in themes:
             for file in take(browser, world, theme, folder):
                 print(file)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or list(THEMES))
