@@ -65,12 +65,13 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Library:
-    """What there is to make pictures with beside the cutouts: scenes', brands' and templates' paths by name, and the
-    network that enlarges, if there is one; and `reader`, by which what is written on products is compared."""
+    """What there is to make pictures with beside the cutouts: scenes', brands', templates' and bodies' paths by name,
+    and the network that enlarges, if there is one; and `reader`, by which what is written on products is compared."""
 
     scenes: Mapping[str, Path] = field(default_factory=dict)
     brands: Mapping[str, Path] = field(default_factory=dict)
     templates: Mapping[str, Path] = field(default_factory=dict)
+    bodies: Mapping[str, Path] = field(default_factory=dict)
     enlarger: Enlarger | None = None
     reader: Reader | None = None
 

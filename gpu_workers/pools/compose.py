@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gpu_workers.engines import EngineError, open_engine
-from gpu_workers.library import brands, scenes, templates
+from gpu_workers.library import bodies, brands, scenes, templates
 from gpu_workers.metering import Meter
 from gpu_workers.operations import base as operations
 from gpu_workers.operations.base import Composed, ComposeRequest, Enlarger, Library
@@ -144,8 +144,8 @@ def compose(operation: str, inputs: Sequence[Picture], request: ComposeRequest) 
 
 
 def library(settings: Settings, enlarger: Enlarger | None = None, reader: Reader | None = None) -> Library:
-    """The scenes, brands and templates that ship, and the installation's own; and what enlarges and reads, where it is
-    open."""
+    """The scenes, brands, templates and mannequins that ship, and the installation's own; and what enlarges and reads,
+    where it is open."""
 
     def folders(named: Path | None) -> list[Path]:
         return [] if named is None else [named]
@@ -154,6 +154,7 @@ def library(settings: Settings, enlarger: Enlarger | None = None, reader: Reader
         scenes=scenes.find(scenes.shipped_folder(), *folders(settings.scenes)),
         brands=brands.find(brands.shipped_folder(), *folders(settings.brands)),
         templates=templates.find(templates.shipped_folder(), *folders(settings.templates)),
+        bodies=bodies.find(bodies.shipped_folder(), *folders(settings.bodies)),
         enlarger=enlarger,
         reader=reader,
     )

@@ -19,7 +19,7 @@ from schemas.disclosures.ledger import Ledger, ledger
 from schemas.records import Duty, Name, Provenance
 from schemas.text import whole
 
-Made = Literal["captured", "enhanced", "enlarged", "rendered", "generated_background", "generated"]
+Made = Literal["captured", "enhanced", "enlarged", "rendered", "virtual_model", "generated_background", "generated"]
 MADE: tuple[Made, ...] = get_args(Made)  # from the least of a machine on
 Kind = Literal["mark", "label", "field"]
 WORDS = {
@@ -27,6 +27,7 @@ WORDS = {
     "enhanced": "the photograph's product with its light or colours corrected by arithmetic",
     "enlarged": "the photograph's product, enlarged by a network",
     "rendered": "a product in a scene, or a print on one, rendered without a network",
+    "virtual_model": "a product on a virtual model, who does not exist, rendered without a network",
     "generated_background": "a real product in a picture that a network generated",
     "generated": "a picture that a network generated",
 }
@@ -35,6 +36,7 @@ _PEOPLE = {
     True: "People are seen in it.",
     False: "No people are in it.",
 }
+_NOBODY = "Who is seen in it is a virtual model: nobody has that body."
 # IPTC's terms, by what they stand for here; a term that is not named is taken as `rendered`, which tells more.
 _TERMS: dict[str, Made] = {
     "": "captured",
@@ -117,6 +119,8 @@ def made_as(provenance: Provenance | None, models: Sequence[str]) -> MadeAs:
     made = _TERMS.get(known.source_type, "rendered")
     if any(each.role == "enlarges" for each in took.took_part):
         made = max(made, "enlarged", key=MADE.index)
+    if known.virtual:
+        made = max(made, "virtual_model", key=MADE.index)
     if took.generative:
         made = max(made, "generated_background", key=MADE.index)
     return MadeAs(made=made, people=known.people, source_type=known.source_type, ledger=took)
@@ -150,7 +154,7 @@ def argued(made: MadeAs) -> Iterator[str]:
     for each in made.ledger.took_part:
         yield f"{each.model} {each.role} ({each.operation})."
     yield f"{made.ledger.statement[:1].upper()}{made.ledger.statement[1:]}."
-    yield _PEOPLE[made.people]
+    yield _PEOPLE[made.people] if made.made != "virtual_model" else _NOBODY
 
 
 def _applied(file: RuleFile, rule: Rule, made: MadeAs, day: datetime.date) -> Applied:

@@ -45,7 +45,8 @@ class Provenance(Record, frozen=True, kw_only=True):
     """How a picture came about, for those whom it is told: nothing of where its photograph lies.
 
     `photograph` is the digest of the file that it began with, `retouched` says that a person's strokes are in its
-    cutout, `people` whether anybody was seen in it, None where nobody looked. What the publisher adds: `source_type`,
+    cutout, `people` whether anybody was seen in it, None where nobody looked, and `virtual` that it shows a virtual
+    model: a body of nobody. What the publisher adds: `source_type`,
     IPTC's term for it as the file says it, and `signed_by`, the id of the key by which its files are signed, "" where
     they are not.
     """
@@ -56,6 +57,7 @@ class Provenance(Record, frozen=True, kw_only=True):
     people: bool | None = None
     source_type: Label = ""
     signed_by: Label = ""
+    virtual: bool = False
 
 
 class Duty(Record, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from streams.runtime.fields import (
     converted,
     meant,
 )
+from streams.runtime.library import LibrarySettings
 from streams.runtime.scaler import ScalerSettings
 
 PREFIX = "PACKSHOT_"
@@ -38,7 +39,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, init=False)
-class Settings(ClusterSettings, ScalerSettings):
+class Settings(ClusterSettings, LibrarySettings, ScalerSettings):
     """The settings of one process. `PACKSHOT_<NAME>` in upper case is the variable of a field.
 
     Passwords are SecretStr: no text of the settings, and no error about them, shows one.
@@ -219,13 +220,10 @@ class Settings(ClusterSettings, ScalerSettings):
     source_max_pixels: PositiveInt = Field(100_000_000, description="The largest source image that is decoded.")
     source_timeout_s: PositiveFloat = Field(30.0, description="The most time that one download may take, all told.")
     source_max_redirects: NonNegativeInt = Field(3, description="How many redirects a download follows.")
-    scenes: Path | None = Field(None, description="A folder of scenes beside those that ship; see Scenes.")
     channels: Path | None = Field(
         None, description="A folder of channels' rules of one's own, for `packshot channels`; they count once released."
     )
     policies: Path | None = Field(None, description="A folder of your own rules about texts; they count once released.")
-    brands: Path | None = Field(None, description="A folder of brand profiles beside those that ship; see Brands.")
-    templates: Path | None = Field(None, description="A folder of print templates beside those that ship.")
 
     source_private_networks: Networks = Field(
         (), description="Networks (10.1.0.0/16,…) that sources may lie on although they are private or loopback."

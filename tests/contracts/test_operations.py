@@ -12,7 +12,7 @@ import pytest
 
 from gpu_workers.imaging.metadata import Metadata
 from gpu_workers.imaging.writing import Writing
-from gpu_workers.library import brands, scenes, templates
+from gpu_workers.library import bodies, brands, scenes, templates
 from gpu_workers.operations.base import (
     ComposeRequest,
     Library,
@@ -30,6 +30,7 @@ from schemas.channels import Channel, Size
 from schemas.errors import InputError
 from schemas.operations import OPERATIONS, required_measures
 from schemas.operations.base import POOLS, Operation, Parameters, Point
+from tests.gpu_workers import tees
 from tests.gpu_workers.products import mug
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,7 @@ LIBRARY = Library(
     scenes=scenes.find(scenes.shipped_folder()),
     brands=brands.find(brands.shipped_folder()),
     templates=templates.find(templates.shipped_folder()),
+    bodies=bodies.find(bodies.shipped_folder()),
     reader=Reader(lambda _rgb: [], lambda _line: Recognised("", 0.0), "finds nothing"),
 )
 # What some cannot do without.
@@ -125,11 +127,12 @@ def inputs(operation: Operation) -> list[Picture]:
     if kind == "picture":
         before = ComposeRequest(small(), {"background.color": "#C8B090"}, is_asset=False, goes_on=True)
         return [decode(file.data) for file in compose("packshot", [cut_out()], before).files]
-    return [cut_out() if kind == "cutout" else photograph()]
+    return [cut_out(operation) if kind == "cutout" else photograph()]
 
 
-def cut_out() -> Picture:
-    return Picture(mug(), "image/png", 8, True, "", 1, 1, Metadata(writing=Writing()))
+def cut_out(operation: Operation | None = None) -> Picture:
+    shown = tees.tee() if operation is not None and operation.name == "model" else mug()
+    return Picture(shown, "image/png", 8, True, "", 1, 1, Metadata(writing=Writing()))
 
 
 def photograph() -> Picture:

@@ -48,6 +48,15 @@ def test_a_generated_background_is_disclosed_everywhere_with_the_generated_duty(
     assert "eu-ai-act/label-people" not in found
 
 
+def test_a_virtual_model_is_disclosed_as_one_though_no_network_made_it() -> None:
+    worn = Provenance(
+        actions=[CUTOUT, Action(operation="model")], source_type="compositeSynthetic", people=True, virtual=True
+    )
+    assert which(worn) == {"ny-396-b/virtual-model", "kr-kftc/virtual-person"}
+    assert ledger(worn, ["u2netp@1"]).statement == NONE_GENERATED
+    assert "It is a product on a virtual model" in " ".join(argued(made_as(worn, ["u2netp@1"])))
+
+
 def test_people_who_were_not_looked_for_may_be_there() -> None:
     for people in (True, None):
         found = which(provenance("trainedAlgorithmicMedia", people=people))

@@ -68,6 +68,16 @@ THRESHOLDS = (
         command=BY_EYE,
     ),
     Threshold(
+        measure="light_divided_delta_e",
+        bound="≤",
+        limit=2,
+        unit="ΔE00 to the photograph, what a virtual model's light does divided out",
+        otherwise="review",
+        where_measured=True,
+        data="none: more is seen by who compares it with the packshot beside it",
+        command=BY_EYE,
+    ),
+    Threshold(
         measure="block_delta_e_p95",
         bound="≤",
         limit=1.0,

@@ -1,5 +1,7 @@
 """Product: what is shown is what was photographed, whole, as large as it is, and printed as it was sent."""
 
+from typing import Literal
+
 from schemas.channels import Channel
 from schemas.records import Check
 from streams.flow.gates import BY_EYE, BY_PLANTING, PLANTED, Measures, Threshold, held
@@ -143,25 +145,52 @@ CLIP = (
     ),
 )
 
-THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT, *LABEL, *KEPT, *CLIP)
+
+def _worn(measure: str, bound: Literal["≤", "≥"], limit: float, unit: str, data: str) -> Threshold:
+    return Threshold(
+        measure=measure,
+        bound=bound,
+        limit=limit,
+        unit=unit,
+        otherwise="review",
+        where_measured=True,
+        data=data,
+        command=BY_EYE,
+    )
+
+
+WORN = (
+    _worn("landmark_asymmetry", "≤", 0.08, "of the chest's width", "none: more, and a sleeve is folded or hidden"),
+    _worn("neck_contrast", "≥", 1.0, "to an ordinary place", "none: less, and no neckline was found"),
+    _worn("drape_stretch_p99", "≤", 1.8, "of an edge's length", "none: more, and cloth was torn or caught"),
+    _worn("seam_off_shoulder_cm", "≤", 3, "cm", "none: more, and it has slid off a shoulder"),
+    _worn("print_stretch_p5", "≥", 0.85, "of its length in the photograph", "none: less, and a circle is seen as none"),
+    _worn("print_stretch_p95", "≤", 1.2, "of its length in the photograph", "none: more, and a circle is seen as none"),
+    _worn("let_out", "≤", 1.2, "of the sides' width", "none: more, and a pattern at the sides is seen to be wider"),
+    _worn("through_body_mm", "≤", 5, "mm", "none: deeper, and the body is seen through the cloth"),
+    _worn(
+        "bare_share", "≤", 1e-5, "share of the garment", "none: no body is seen through one; less is part of a pixel"
+    ),
+)
+
+THRESHOLDS = (CANVAS_DIFFERENCE, CROPPED, GARMENT_CROPPED, FLOATING_CUTS, *SCENE, *PRINT, *LABEL, *KEPT, *CLIP, *WORN)
 
 
 def checks(measures: Measures, channel: Channel) -> list[Check]:
-    """Of every picture; of a product in a scene; of artwork on a product.
+    """Of every picture; of a product in a scene; of artwork on a product; of what a virtual model wears.
 
     A style that is laid over a picture moves nothing in it: of that picture counts what was measured before.
     """
     measures = {**_before(measures), **measures}
-    return held(
-        POINT, (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *CLIP), measures
-    )
+    limits = (CANVAS_DIFFERENCE, *_cropping(measures, channel), *SCENE, *PRINT, *LABEL, *KEPT, *CLIP, *WORN)
+    return held(POINT, limits, measures)
 
 
 def _before(measures: Measures) -> Measures:
     """What the steps that put a product on its ground measured of it, by the names that it has here."""
     return {
         limit.measure: measures[f"{step}.{limit.measure}"]
-        for step in ("packshot", "mockup")
+        for step in ("packshot", "mockup", "model")
         for limit in THRESHOLDS
         if f"{step}.{limit.measure}" in measures
     }

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from schemas.records import Action, Origin, Provenance, Task, TaskCompleted
 
 PEOPLE = "person_share"  # a cutout's measure
+VIRTUAL = "virtual_model"  # a model's: 1
 
 
 def with_action(after: Task, done: TaskCompleted) -> Task:
@@ -21,11 +22,13 @@ def provenance(event: TaskCompleted) -> Provenance:
     """How the picture that a task made came about."""
     origin = _origin(event)
     before = [] if origin is None else origin.actions
+    measures = event.task.measures | event.measures
     return Provenance(
         photograph=None if origin is None else origin.digest,
         actions=[*before, _action(event)],
         retouched=origin is not None and origin.retouch > 0,
-        people=_people(event.task.measures | event.measures),
+        people=_people(measures),
+        virtual=any(_measured(measures, VIRTUAL)),
     )
 
 
@@ -49,6 +52,12 @@ def _action(event: TaskCompleted) -> Action:
 
 
 def _people(measures: Mapping[str, float]) -> bool | None:
-    """Whether anybody was seen in the photograph, or in any that is in the picture; None where nobody looked."""
-    seen = [value for name, value in measures.items() if name.rpartition(".")[2] == PEOPLE]
+    """Whether anybody was seen in the photograph, or in any that is in the picture, or is a virtual model in it; None
+    where nobody looked."""
+    seen = [*_measured(measures, PEOPLE), *_measured(measures, VIRTUAL)]
     return any(value > 0 for value in seen) if seen else None
+
+
+def _measured(measures: Mapping[str, float], name: str) -> list[float]:
+    """What every step measured by this name."""
+    return [value for each, value in measures.items() if each.rpartition(".")[2] == name]
