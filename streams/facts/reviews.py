@@ -168,7 +168,7 @@ class Reviews(Repository):
             if review.request.completed.result_id == result_id and review.request.verdict.rules != rules:
                 self.lapse(review.review_id)
 
-    def decided(self, since_ms: int) -> dict[tuple[str, str], int]:
+    def decided(self, since_ms: int) -> dict[tuple[str, ...], int]:
         """How many reviews stand as people settled them since a Unix time in ms, by tenant and state."""
         columns = t.reviews.c
         where = (columns.updated_at_ms >= since_ms, columns.state.in_(_DECIDED))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gpu_workers.operations.model.outline import UnsupportedGarment, corners, outline
 from tests.gpu_workers import tees
@@ -45,7 +46,7 @@ def test_one_sleeve_folded_away_shows_as_asymmetry() -> None:
     ],
     ids=["trousers", "long sleeves", "nothing", "a square"],
 )
-def test_what_is_no_short_sleeved_top_is_refused_by_name(picture: np.ndarray, says: str) -> None:  # type: ignore[type-arg]
+def test_what_is_no_short_sleeved_top_is_refused_by_name(picture: NDArray[np.uint8], says: str) -> None:
     with pytest.raises(UnsupportedGarment, match=says) as caught:
         outline(picture[..., :3], picture[..., 3])
     assert (caught.value.code, caught.value.field) == ("unsupported_garment", "category")

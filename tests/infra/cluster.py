@@ -52,7 +52,7 @@ class Cluster:
         return found
 
     def items(self, path: str, **query: str) -> list[Manifest]:
-        found: list[Manifest] = self.ask("GET", path, **query).json()["items"]
+        found: list[Manifest] = self.ask("GET", path, None, _JSON, **query).json()["items"]
         return found
 
     def pods(self, namespace: str, component: str) -> list[Manifest]:
