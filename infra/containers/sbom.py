@@ -35,7 +35,7 @@ def bill(root: Path) -> str:
         raise NotAnImage(f"{root}: no {OURS} in {PACKAGES}")
     bom = Bom(components=[each for each in (*python, *debian) if each is not ours])
     bom.metadata.component = ours
-    made = JsonV1Dot6(bom).output_as_string(indent=1)
+    made: str = JsonV1Dot6(bom).output_as_string(indent=1)
     wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(made)
     if wrong is not None:
         raise NotAnImage(f"{root}: {wrong}")
