@@ -33,7 +33,7 @@ def look(database: Database, at_ms: int) -> None:
     _tell(images, {key: each.images for key, each in by_tenant.items()})
     _tell(spent, {key: (each.total_nanos - each.price_nanos["open"]) / 1e9 for key, each in by_tenant.items()})
     _tell(wasted, {key: each.wasted_nanos / 1e9 for key, each in by_tenant.items()})
-    _tell(decided, decisions)
+    _tell(decided, {tuple(key): count for key, count in decisions.items()})
 
 
 def _tell(gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:

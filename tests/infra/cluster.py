@@ -52,7 +52,7 @@ class Cluster:
         return found
 
     def items(self, path: str, **query: str) -> list[Manifest]:
-        found: list[Manifest] = self.ask("GET", path, None, _JSON, **query).json()["items"]
+        found: list[Manifest] = self.ask("GET", path, headers=_JSON, **query).json()["items"]
         return found
 
     def pods(self, namespace: str, component: str) -> list[Manifest]:
@@ -65,7 +65,7 @@ class Cluster:
         """Applies it as `kubectl apply --server-side` does; an unknown field is Refused. The API's warnings."""
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry else {})}
         path = f"{self._folder(manifest, namespace)}/{manifest['metadata']['name']}"
-        answer = self.ask("PATCH", path, manifest, _APPLY, **query)
+        answer = self.ask("PATCH", path, manifest, headers=_APPLY, **query)
         return answer.headers.get_list("Warning")
 
     def change(self, path: str, what: Manifest, manager: str = MANAGER) -> None:
