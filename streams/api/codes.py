@@ -191,6 +191,9 @@ CODES: dict[str, Meaning] = {
     "bad_artwork": Meaning(422, "The artwork cannot be printed", "`detail` says what it is."),
     "bad_scene": Meaning(422, "No such scene", "`detail` names those that there are, or what is wrong with it."),
     "bad_template": Meaning(422, "The template cannot be used", "`detail` says what is wrong with it."),
+    "unsupported_garment": Meaning(
+        422, "No virtual model wears this", "`detail` says what was found, and which garments are worn."
+    ),
     "unknown_template": Meaning(422, "No such template", "`detail` names those that there are."),
     "bad_brand": Meaning(422, "The brand cannot be used", "GET /v1/brands tells which there are."),
     "bad_look": Meaning(422, "The network answered otherwise than it should", "Take another `model`."),

@@ -14,6 +14,7 @@ from functools import cache
 import httpx
 import msgspec
 
+from schemas.decoding import prepare
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings, SettingsError, variable
 
@@ -32,6 +33,9 @@ class _Granted(msgspec.Struct):
 
     access_token: str
     expires_in: float = LIFETIME_S
+
+
+prepare(_Granted)
 
 
 class Tokens:

@@ -27,7 +27,7 @@ def test_a_figure_has_a_unit_or_counts() -> None:
         for operation, name, description in PARAMETERS
         if description.most and not description.unit
     ]
-    assert bare == ["mockup seed", "showcase seed"], "which count variations"
+    assert bare == ["mockup seed", "model seed", "showcase seed"], "which count variations"
 
 
 def test_bounds_are_those_that_are_checked() -> None:

@@ -58,6 +58,11 @@ OF_OPERATION = {
         "clip_bytes": 600_000.0, "clip_bt709": 1.0, "clip_layer_delta_e": 0.3, "clip_delta_e_mean": 1.5,
         "clip_loop_difference": 0.0,
     },
+    "model": {
+        "virtual_model": 1.0, "in_frame": 1.0, "landmark_asymmetry": 0.01, "neck_contrast": 3.0, "let_out": 1.0,
+        "drape_stretch_p99": 1.3, "seam_off_shoulder_cm": 1.5, "print_stretch_p5": 0.98, "print_stretch_p95": 1.08,
+        "through_body_mm": 0.0, "bare_share": 0.0, "light_divided_delta_e": 0.3,
+    },
     "artwork": {"effective_dpi": 200.0, "print_ssim": 0.99},
     "style": {"product_delta_e_median": 0.3, "product_delta_e_p95": 0.8},
     "label": {
