@@ -145,18 +145,25 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
     }
 
 
+def membership(settings: Settings) -> dict[str, Any]:
+    """By which name a consumer is a member of its group, where it has one that outlives its process."""
+    return {"group.instance.id": settings.kafka_group_instance_id} if settings.kafka_group_instance_id else {}
+
+
 def member_config(settings: Settings, group: str) -> dict[str, Any]:
     """A consumer that keeps the partitions it has when others come and go, by the group protocol that is set."""
-    config = consumer_config(settings, group) | {
-        "group.protocol": settings.kafka_group_protocol,
-        "max.poll.interval.ms": round(MAX_POLL_INTERVAL_S * 1000),
-        # A backlog stays with the broker: librdkafka would keep 100,000 messages of each partition here.
-        "queued.min.messages": 256,
-        "queued.max.messages.kbytes": 1024,
-        "fetch.message.max.bytes": FETCH_BYTES,
-    }
-    if settings.kafka_group_instance_id:
-        config["group.instance.id"] = settings.kafka_group_instance_id
+    config = (
+        consumer_config(settings, group)
+        | membership(settings)
+        | {
+            "group.protocol": settings.kafka_group_protocol,
+            "max.poll.interval.ms": round(MAX_POLL_INTERVAL_S * 1000),
+            # A backlog stays with the broker: librdkafka would keep 100,000 messages of each partition here.
+            "queued.min.messages": 256,
+            "queued.max.messages.kbytes": 1024,
+            "fetch.message.max.bytes": FETCH_BYTES,
+        }
+    )
     if settings.kafka_group_protocol == "consumer":
         del config["session.timeout.ms"]  # the broker's to set, as is who gets what
     else:

@@ -49,6 +49,8 @@ class ApacheKafka:
         "with one replica they do not survive the loss of the disk."
     )
 
+    frees_partitions = True
+
     def __init__(self, folder: Path, cache_folder: Path) -> None:
         self._process = BrokerProcess(self.name, folder)
         self._folder = self._process.folder

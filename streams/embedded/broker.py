@@ -18,6 +18,8 @@ class EmbeddedBroker(Protocol):
     name: str
     promises: str
     """One sentence for people: what is kept and what is not."""
+    frees_partitions: bool
+    """Whether it takes partitions from a member of a group that died, for others."""
 
     @property
     def bootstrap_servers(self) -> str:

@@ -72,6 +72,7 @@ def build_app(settings: Settings, processing: Work, isolation: Isolation, health
         broker_commit_interval=0.5,
         broker_max_poll_interval=600.0,
         consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.kafka_group_instance_id,
         datadir=str(settings.data_folder / "faust"),
         key_serializer="raw",
         value_serializer="raw",

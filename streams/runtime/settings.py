@@ -86,8 +86,8 @@ class Settings(ClusterSettings, LibrarySettings, ScalerSettings):
     )
     kafka_group_instance_id: str | None = Field(
         None,
-        description="A name of this worker or retrier that no other has: started again within the session timeout, it "
-        "goes on with its partitions without a rebalance.",
+        description="A name of this process that no other of its role has: started again within the session timeout, "
+        "it goes on with its partitions without a rebalance.",
     )
 
     schema_registry_url: SecretAddress | None = Field(

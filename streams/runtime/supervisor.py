@@ -68,11 +68,20 @@ class Role:
 class Supervisor:
     """Runs every role with the settings in `environment`; their logs go to `logs_folder`.
 
-    `tell` hears, in a sentence, of a role that died. Roles say that they are ready by systemd's protocol.
+    `tell` hears, in a sentence, of a role that died. Roles say that they are ready by systemd's protocol. With
+    `named_members` a role that is started again is to the broker the member of its groups that died.
     """
 
-    def __init__(self, environment: Mapping[str, str], logs_folder: Path, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        logs_folder: Path,
+        tell: Callable[[str], None],
+        *,
+        named_members: bool = False,
+    ) -> None:
         self._tell = tell
+        self._named_members = named_members
         self._sockets = tempfile.TemporaryDirectory(prefix="packshot-")  # ours alone; a socket's path must be short
         self._heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._heard.bind(f"{self._sockets.name}/ready")
@@ -142,13 +151,16 @@ class Supervisor:
         with open(open_private(self._log_of(arguments), os.O_WRONLY | os.O_APPEND), "ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "streams.commands.cli", "run", *arguments],
-                env=self._environment,
+                env=self._environment | self._membership(arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is the supervisor's to handle
                 preexec_fn=_die_with_parent,
             )
+
+    def _membership(self, arguments: tuple[str, ...]) -> dict[str, str]:
+        return {variable("kafka_group_instance_id"): _name(arguments)} if self._named_members else {}
 
     def _log_of(self, arguments: tuple[str, ...]) -> Path:
         return self._logs_folder / f"{_name(arguments)}.log"

@@ -122,7 +122,7 @@ def rebuild_facts(settings: Settings, say: Say) -> list[Rebuilt]:
     if settings.kafka_bootstrap_servers:
         _check_stopped(settings)
         return rebuild(settings)
-    with only_one(settings.data_folder), _broker(settings, say) as (bootstrap_servers, _, _):
+    with only_one(settings.data_folder), _broker(settings, say) as (bootstrap_servers, *_):
         return rebuild(replace(settings, kafka_bootstrap_servers=bootstrap_servers))
 
 
@@ -150,14 +150,15 @@ def running_system(settings: Settings, say: Say, warn: Say) -> Iterator[tuple[Se
     with (
         only_one(settings.data_folder),
         _free_ports(settings),
-        _broker(settings, say) as (bootstrap_servers, name, promises),
+        _broker(settings, say) as (bootstrap_servers, name, promises, frees_partitions),
     ):
         settings = replace(settings, kafka_bootstrap_servers=bootstrap_servers)
         upgraded(settings)
         with open_database(settings):
             drift.mend(settings, drift.find(settings)) if is_own else make_topics(settings)
         fetch_all(settings.weights_folder, say)
-        supervisor = Supervisor(environment(settings, bootstrap_servers), settings.data_folder / "logs", warn)
+        around, logs = environment(settings, bootstrap_servers), settings.data_folder / "logs"
+        supervisor = Supervisor(around, logs, warn, named_members=not frees_partitions)
         write_running_file(
             settings,
             bootstrap_servers=bootstrap_servers,
@@ -189,16 +190,16 @@ def run_until_stopped(settings: Settings, say: Say, warn: Say, announce: Callabl
 
 
 @contextlib.contextmanager
-def _broker(settings: Settings, say: Say) -> Iterator[tuple[str, str, str]]:
+def _broker(settings: Settings, say: Say) -> Iterator[tuple[str, str, str, bool]]:
     """The brokers to use: those of the settings, or one that is started for as long as the block lasts."""
     if settings.kafka_bootstrap_servers:
-        yield settings.kafka_bootstrap_servers, "your brokers", ""
+        yield settings.kafka_bootstrap_servers, "your brokers", "", True
         return
     broker = choose_broker(settings.data_folder, settings.cache_folder, settings.embedded_broker)
     say(f"starting {broker.name} …")
     broker.start()
     try:
-        yield broker.bootstrap_servers, broker.name, broker.promises
+        yield broker.bootstrap_servers, broker.name, broker.promises, broker.frees_partitions
     finally:
         broker.stop()
 

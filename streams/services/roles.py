@@ -17,7 +17,14 @@ from schemas.operations.base import Pool
 from schemas.records import LANES, Lane
 from streams.blobs import Blobs, open_store
 from streams.consumer import drift, groups, reach, reading
-from streams.consumer.clients import AcknowledgedProducer, consumer_config, make_topics, open_member, producer_config
+from streams.consumer.clients import (
+    AcknowledgedProducer,
+    consumer_config,
+    make_topics,
+    membership,
+    open_member,
+    producer_config,
+)
 from streams.consumer.isolation import Isolation
 from streams.consumer.letters import RetryPolicy
 from streams.consumer.loop import ConsumerLoop
@@ -166,7 +173,7 @@ def run_publisher(settings: Settings, database: Database, process: Process) -> N
         threading.Thread(target=sweep_at_intervals, args=arguments, name="sweep", daemon=True).start()
     isolation = Isolation("publisher", Trials(database))
     letters = replace(DEAD_AT_ONCE, originals=blobs)
-    consumer, producer = consumer_config(settings, groups.PUBLISHER), producer_config(settings)
+    consumer, producer = consumer_config(settings, groups.PUBLISHER) | membership(settings), producer_config(settings)
     names = settings.names_folder
     turned = process.health.loop("publisher")
     publisher = Publisher(consumer, producer, publication, isolation, names, letters, codec_of(settings), turned)
