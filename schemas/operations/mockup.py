@@ -13,6 +13,24 @@ Framing = Literal["hero", "context", "detail"]
 CopySpace = Literal["none", "left", "right", "top"]
 
 
+# What a scene is asked for by, here and by a clip of it.
+SceneName = Annotated[Name, described("Scene", "its name; auto takes one that suits the product")]
+SceneWords = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)] | None,
+    described("Scene in words", "as: oak table, morning sun; in English, German, French, Spanish, Polish"),
+]
+SceneSeed = Annotated[
+    Annotated[int, Meta(ge=0, lt=2**53)], described("Variation", "of the scene; 0 is as its maker meant it")
+]
+ProductHeight = Annotated[
+    Annotated[float, Meta(gt=0.0, le=1000.0)] | None, described("Height of the product", "as it stands", "cm")
+]
+ScenePalette = Annotated[
+    Annotated[str, Meta(max_length=1024)] | None,
+    described("Colours of the scene", "as wall:#E8DFD0,table:#5A4636, by the scene's paints"),
+]
+
+
 class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a merchant may ask for.
 
@@ -29,17 +47,10 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
     pixels.
     """
 
-    scene: Annotated[Name, described("Scene", "its name; auto takes one that suits the product")] = "auto"
-    prompt: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)] | None,
-        described("Scene in words", "as: oak table, morning sun; in English, German, French, Spanish, Polish"),
-    ] = field(default=None, name=PARAMETER)
-    seed: Annotated[
-        Annotated[int, Meta(ge=0, lt=2**53)], described("Variation", "of the scene; 0 is as its maker meant it")
-    ] = 0
-    height_cm: Annotated[
-        Annotated[float, Meta(gt=0.0, le=1000.0)] | None, described("Height of the product", "as it stands", "cm")
-    ] = None
+    scene: SceneName = "auto"
+    prompt: SceneWords = field(default=None, name=PARAMETER)
+    seed: SceneSeed = 0
+    height_cm: ProductHeight = None
     others: Annotated[
         Annotated[str, Meta(min_length=1, max_length=1024)] | None,
         described("Products beside it", "their SKUs, with commas between them"),
@@ -49,10 +60,7 @@ class MockupParameters(SizedParameters, frozen=True, kw_only=True, forbid_unknow
         described("Heights of those beside it", "of each whose picture is given, with commas between them", "cm"),
     ] = field(default=None, name="others.height_cm")
     place: Annotated[Name | None, described("Place in the scene", "one of the scene's own")] = None
-    palette: Annotated[
-        Annotated[str, Meta(max_length=1024)] | None,
-        described("Colours of the scene", "as wall:#E8DFD0,table:#5A4636, by the scene's paints"),
-    ] = None
+    palette: ScenePalette = None
     shadow_mode: Annotated[Literal["scene", "none"], described("Shadow", "as the scene's light throws it, or none")] = (
         field(default="scene", name="shadow.mode")
     )

@@ -6,9 +6,8 @@ from msgspec import Meta, field
 
 from schemas.operations.base import BadParameters, Operation, Parameters, Required, described
 from schemas.operations.mockup import OPERATION as MOCKUP
-from schemas.operations.mockup import MockupParameters
-from schemas.records import Name
-from schemas.wording import LENGTH_MAX, PARAMETER
+from schemas.operations.mockup import MockupParameters, ProductHeight, SceneName, ScenePalette, SceneSeed, SceneWords
+from schemas.wording import PARAMETER
 
 Motion = Literal["slide", "push_in", "light_sweep", "rack_focus"]
 Aspect = Literal["1:1", "4:5", "9:16"]
@@ -43,21 +42,11 @@ class ShowcaseParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_f
     ] = 1080
     aspect: Annotated[Aspect, described("Shape", "width by height: 1:1, 4:5 or 9:16")] = "1:1"
     loop: Annotated[bool, described("Loop", "true: the last frame is the first one again; false: one way")] = True
-    scene: Annotated[Name, described("Scene", "its name; auto takes one that suits the product")] = "auto"
-    prompt: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=LENGTH_MAX)] | None,
-        described("Scene in words", "as: oak table, morning sun; in English, German, French, Spanish, Polish"),
-    ] = field(default=None, name=PARAMETER)
-    seed: Annotated[
-        Annotated[int, Meta(ge=0, lt=2**53)], described("Variation", "of the scene; 0 is as its maker meant it")
-    ] = 0
-    height_cm: Annotated[
-        Annotated[float, Meta(gt=0.0, le=1000.0)] | None, described("Height of the product", "as it stands", "cm")
-    ] = None
-    palette: Annotated[
-        Annotated[str, Meta(max_length=1024)] | None,
-        described("Colours of the scene", "as wall:#E8DFD0,table:#5A4636, by the scene's paints"),
-    ] = None
+    scene: SceneName = "auto"
+    prompt: SceneWords = field(default=None, name=PARAMETER)
+    seed: SceneSeed = 0
+    height_cm: ProductHeight = None
+    palette: ScenePalette = None
 
     def __post_init__(self) -> None:
         if self.frames > FRAMES_MAX:

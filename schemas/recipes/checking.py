@@ -139,7 +139,7 @@ def _order(step: RecipeStep, path: str, given: str | None) -> Problems:
             yield at, f"a {operation} is made of the product's own file, and so it begins a recipe"
         return
     if given is not None and given not in takes:
-        makers = " or ".join(name for name, each in OPERATIONS.items() if each.makes in takes)
+        makers = " or ".join(name for name, each in OPERATIONS.items() if each.makes in takes and each.in_recipes)
         begins = "a recipe begins with a cutout or a source; " if given == NOTHING else ""
         yield at, f"{begins}{operation} goes on with what {makers} makes, which is to come before it"
     elif _handed_on(operation, given) == "source" and (step.asset or not step.next):

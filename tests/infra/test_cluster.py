@@ -3,9 +3,6 @@
 Nodes are made up and no pod runs: test_image starts the pods themselves.
 """
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +12,9 @@ import yaml
 
 from infra.servers import ControlPlane
 from tests.infra.cluster import Cluster, Manifest, Refused, add_node, kubelets, wait_for
+from tests.infra.go_modules import fetched
 from tests.infra.test_chart import CHART, EXAMPLES, helm
 from tests.infra.test_operators import MODULE as KEDA
-from tests.servers import skip_or_fail
 
 pytestmark = [pytest.mark.infra, pytest.mark.heavy, pytest.mark.timeout(1800)]
 
@@ -58,7 +55,7 @@ def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
     with control_plane.client() as client:
         made = Cluster(client)
         for module, file in OPERATORS:
-            _define(made, yaml.safe_load((_fetched(module) / file).read_text()))
+            _define(made, yaml.safe_load((fetched(module) / file).read_text()))
         yield made
 
 
@@ -73,17 +70,6 @@ def release(request: pytest.FixtureRequest, cluster: Cluster, control_plane: Con
         made.helm("uninstall", "shop", "--ignore-not-found")
     for node in cluster.items("/api/v1/nodes"):
         cluster.ask("DELETE", f"/api/v1/nodes/{node['metadata']['name']}")
-
-
-def _fetched(module: str) -> Path:
-    go = shutil.which("go")
-    if go is None:
-        skip_or_fail(f"Go, which fetches {module}")
-    done = subprocess.run([go, "mod", "download", "-json", module], capture_output=True, text=True, check=False)
-    said = json.loads(done.stdout or "{}")
-    if "Dir" not in said:
-        skip_or_fail(f"{module}: {said.get('Error', done.stderr)}")
-    return Path(said["Dir"])
 
 
 def _define(cluster: Cluster, definition: Manifest) -> None:

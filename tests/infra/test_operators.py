@@ -1,8 +1,5 @@
 """What the chart makes for KEDA, held to KEDA's definitions: they come with its Go module, and are not kept here."""
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.infra.go_modules import fetched
 from tests.infra.test_chart import CHART, EXAMPLES, helm
-from tests.servers import skip_or_fail
 
 pytestmark = pytest.mark.infra
 
@@ -22,14 +19,7 @@ Schema = dict[str, Any]
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, Schema]:
     """By kind."""
-    go = shutil.which("go")
-    if go is None:
-        skip_or_fail(f"Go, which fetches {MODULE}")
-    done = subprocess.run([go, "mod", "download", "-json", MODULE], capture_output=True, text=True, check=False)
-    said = json.loads(done.stdout or "{}")
-    if "Dir" not in said:
-        skip_or_fail(f"{MODULE}: {said.get('Error', done.stderr)}")
-    files = (Path(said["Dir"]) / "config" / "crd" / "bases").glob("keda.sh_*.yaml")
+    files = (fetched(MODULE) / "config" / "crd" / "bases").glob("keda.sh_*.yaml")
     found = [yaml.safe_load(file.read_text()) for file in files]
     return {each["spec"]["names"]["kind"]: each["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for each in found}
 

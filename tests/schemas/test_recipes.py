@@ -174,7 +174,7 @@ steps:
             "operation: artwork",
             "operation: style",
             "6: steps[0].next[0].operation: "
-            "style goes on with what artwork or label or mockup or model or packshot or showcase or style makes",
+            "style goes on with what artwork or label or mockup or model or packshot or style makes",
         ),
         ("operation: artwork", "operation: upscale", "6: steps[0].next[0]: no gate measures a source that is only"),
         ("operation: artwork", "operation: cutout", "6: steps[0].next[0].operation: a cutout is made of the product's"),
