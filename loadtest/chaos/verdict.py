@@ -20,7 +20,7 @@ from streams.facts.states import SETTLED
 from streams.runtime.settings import Settings
 from streams.services.audit.audit import audit
 from streams.services.audit.findings import Kind, Report
-from streams.services.dead import Wanted, discard, find
+from streams.services.dead import DeadLetter, Wanted, discard, find
 
 COLOUR_DIFFERENCE_MAX = 8.0
 READING_THREADS = 8
@@ -93,20 +93,26 @@ def judge(settings: Settings, expected: Expected, codes: dict[str, int], listene
     live = [asset.live for asset in assets if asset.live is not None]
     with ThreadPoolExecutor(READING_THREADS) as threads:
         stale = [f"stale: {text}" for text in threads.map(lambda each: _fault(each, expected), live) if text]
-    letters = {letter.name: letter for letter in find(settings, Wanted())}
+    letters = found_by_poison(settings)
     names = {each.name for each in expected.poison}
-    of_poison = {number for number, letter in letters.items() if name_in(letter.record) in names}
     unexpected = [
         f"dead: {each.origin} {each.record.subject} {each.header(ERROR_CODE)}: {each.header(ERROR_MESSAGE)[:200]}"
-        for number, each in letters.items()
-        if number not in of_poison
+        for name, each in letters
+        if name not in names
     ]
-    named = {name_in(letters[number].record) for number in of_poison}
-    left = [f"poison: {text}" for text in unanswered(expected.poison, named, codes)]
-    if of_poison:
-        discard(settings, Wanted(names=frozenset(of_poison)), "chaos", "poison")
+    left = [f"poison: {text}" for text in unanswered(expected.poison, {name for name, _ in letters}, codes)]
+    if of_poison := frozenset(letter.name for name, letter in letters if name in names):
+        discard(settings, Wanted(names=of_poison), "chaos", "poison")
     untold = [f"webhook: {text}" for text in unheard(list(published(settings)), list(listener.heard))]
     return Verdict(audit(settings, deep=True), missing, stale, len(letters), left, unexpected, len(live), untold)
+
+
+def found_by_poison(settings: Settings) -> list[tuple[str, DeadLetter]]:
+    """All letters, each behind the name of the poison that it would be of. Raises Unavailable.
+
+    They are read whole: where the key is what is wrong, the name stands in a header that `find` leaves out otherwise.
+    """
+    return [(name_in(letter.record), letter) for letter in find(settings, Wanted(), whole=True)]
 
 
 def _assets(settings: Settings) -> tuple[dict[Product, tuple[int, bool]], list[Asset]]:

@@ -20,18 +20,20 @@ from loadtest.chaos.__main__ import Plan
 from loadtest.chaos.cluster import Disk
 from loadtest.chaos.faults import Fault, FaultInjector, Injection
 from loadtest.chaos.listener import FAILS_ONE_IN, Listener, unheard
-from loadtest.chaos.poison import RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
+from loadtest.chaos.poison import MARK, RETRY_FIRST_MS, Poison, kinds, name_in, poisons, unanswered
 from loadtest.chaos.readiness import Readiness
 from loadtest.chaos.stalls import Stall, Stalls
-from loadtest.chaos.verdict import lost, waiting
+from loadtest.chaos.verdict import found_by_poison, lost, waiting
 from loadtest.chaos.workload import PICTURES, Expected, Workload, colour_of, picture_of
 from schemas import codec, topics
 from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged
 from streams.consumer import groups
-from streams.consumer.letters import Delivery, Outgoing
+from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.facts import Asset, AssetState, Database
+from streams.runtime.errors import Refused
 from streams.runtime.health import tell_ready
 from streams.runtime.settings import Settings
+from streams.services import dead
 from streams.webhooks.signing import headers
 from tests.streams.flow import upsert
 
@@ -106,6 +108,15 @@ def test_poison_is_known_by_its_letter_however_it_is_keyed(tmp_path: Path) -> No
         kept = headers if len(headers) == len(each.record.headers) else []  # else no client of ours reads them
         delivered = Delivery(each.topic, 0, 1, each.record.key, each.record.value or b"", kept)
         assert name_in(delivered) == each.name, each
+
+
+def test_poison_whose_key_is_wrong_is_known_among_the_letters_that_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = (MARK, b"poison-7")
+    read = Delivery(topics.CATALOG.name, 0, 1, b"west|other", b"bytes", [mark])
+    letter = RetryPolicy(()).letter(read, Refused("wrong_key", "it is another's"), 1000)
+    record = Delivery(topics.DEAD.name, 0, 0, letter.key, letter.value, letter.headers)
+    monkeypatch.setattr(dead, "every", lambda _: iter([dead.DeadLetter(record, None, codec.Codec())]))
+    assert [name for name, _ in found_by_poison(Settings())] == ["poison-7"]
 
 
 def _is_text(name: bytes) -> bool:
