@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -187,8 +188,8 @@ def test_bands_come_in_the_order_that_the_manifest_says(tmp_path: Path) -> None:
     assert found == [pytest.approx(230 / 255, abs=0.02), pytest.approx(20 / 255, abs=0.02)]
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_a_graph_may_have_its_bands_last(tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize("engine", ("onnxruntime", "openvino"))
+def test_a_graph_may_have_its_bands_last(tmp_path: Path, engine: Literal["onnxruntime", "openvino"]) -> None:
     doubts = []
     for bands_last in (False, True):
         model = write(tmp_path, bands_last=bands_last)
