@@ -238,7 +238,11 @@ def test_a_shop_is_assessed_and_a_sample_of_it_mended(shop: Path, tmp_path: Path
     assert (found.products, found.pictures, found.wrong, found.mendable) == (6, 6, 5, 3)
     assert {(row.kind, row.pictures) for row in found.rows} == {("fill", 3), ("unreadable", 2)}
     assert {(each.sku, each.outcome) for each in found.mended} == {("low", "pass"), ("dim", "review"), ("bad", "none")}
+    rows = {row.kind: row for row in found.rows}
+    assert (rows["fill"].median, rows["fill"].limit) == (0.4, "≥ 0.85"), "how badly"
+    assert (rows["unreadable"].median, rows["unreadable"].limit) == (None, "")
     text = page.read_text()
+    assert "0.4 (≥ 0.85)" in text
     assert "&lt;b&gt;Bob&lt;/b&gt;" in text
     assert "<b>Bob" not in text
     figures = json.loads((tmp_path / "out" / report.FIGURES).read_text())
@@ -271,7 +275,9 @@ def test_missing_views_are_told_of_products_and_no_picture_is_wrong_for_them(tmp
     rows = {row.kind: row for row in found.rows}
     assert (rows["views"].pictures, rows["views"].share) == (1, 0.2), "one of five products"
     assert (rows["twice"].pictures, rows["twice"].share) == (1, 1 / 14)
-    assert "fewer pictures than are advised or usual: 1, the limit ≥ 3" in page.read_text()
+    text = page.read_text()
+    assert "fewer pictures than advised or usual</td><td>1 (≥ 3)" in text
+    assert text.count("<article>") == 1, "what is not there is no picture among the worst"
 
 
 @pytest.mark.usefixtures("stand")

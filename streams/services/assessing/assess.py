@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import structlog
 
@@ -64,6 +65,12 @@ class Shown:
     seen: Seen | None
     faults: dict[str, list[Fault]]
 
+    @property
+    def has_a_place(self) -> bool:
+        """Whether it stands among the pictures, if only as the one that a product lacks; no view does that is missing
+        besides those that are there."""
+        return self.uri != "" or self.place == 0
+
 
 @dataclass(frozen=True)
 class Mended:
@@ -82,12 +89,15 @@ class Mended:
 @dataclass(frozen=True)
 class Row:
     """A kind of fault on a channel: of how many pictures, or of products where it is of none that is there, and in
-    which share of those that the channel shows."""
+    which share of those that the channel shows. `median` is the median of what was measured of them, and `limit` theirs
+    that is the most frequent; None and "" where it is there or not."""
 
     channel: str
     kind: str
     pictures: int
     share: float
+    median: float | None = None
+    limit: str = ""
 
 
 @dataclass(frozen=True)
@@ -305,14 +315,24 @@ def _rows(shown: Sequence[Shown]) -> list[Row]:
     """The faults by channel, the most frequent first, of its pictures or of its products."""
     pictures = Counter(channel for each in shown if each.uri for channel in each.faults)
     products = Counter(channel for _, channel in {(each.sku, channel) for each in shown for channel in each.faults})
-    count = Counter(
-        (channel, fault.kind) for each in shown for channel, found in each.faults.items() for fault in found
-    )
+    found: dict[tuple[str, str], list[Fault]] = defaultdict(list)
+    for channel, fault in ((channel, each) for one in shown for channel, its in one.faults.items() for each in its):
+        found[channel, fault.kind].append(fault)
     rows = [
-        Row(channel, kind, many, many / (products if kind in OF_PRODUCTS else pictures)[channel])
-        for (channel, kind), many in count.items()
+        Row(
+            channel, kind, len(its), len(its) / (products if kind in OF_PRODUCTS else pictures)[channel], *_typical(its)
+        )
+        for (channel, kind), its in found.items()
     ]
     return sorted(rows, key=lambda row: (row.channel, -row.pictures, row.kind))
+
+
+def _typical(its: Sequence[Fault]) -> tuple[float | None, str]:
+    """How far pictures with a fault of one kind are off: see Row."""
+    measured = [each.measured for each in its if each.measured is not None]
+    limit = Counter(each.limit for each in its).most_common(1)[0][0]
+    is_there_or_not = limit == "≥ 1" and {*measured} <= {0.0}
+    return (None, "") if is_there_or_not or not measured else (median(measured), limit)
 
 
 def _estimate(settings: Settings, business: Business, mendable: int, mended: Sequence[Mended]) -> Estimate:

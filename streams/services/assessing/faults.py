@@ -67,7 +67,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "damaged": Kind("damaged by compression", False),
         "unreadable": Kind("cannot be fetched or read", False),
         "missing": Kind("the product has no picture", False),
-        "views": Kind("fewer pictures than are advised or usual", False),
+        "views": Kind("fewer pictures than advised or usual", False),
         "twice": Kind("the product shows it twice", False),
         "shared": Kind("another product shows the same file", False),
     }
@@ -85,6 +85,13 @@ _OF_CHECK = {
     "detail_scale": "soft",
     "jpeg_quality": "damaged",
 }
+
+
+def against(median: float | None, limit: str) -> str:
+    """What was measured, and in brackets what is wanted; "" where there is nothing to measure."""
+    if median is None:
+        return ""
+    return f"{median:,.0f} ({limit})" if median >= 100 else f"{median:.3g} ({limit})"
 
 
 @dataclass(frozen=True)
