@@ -7,7 +7,7 @@ on with by whichever is asked for it, and has the workers find what they made: n
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,6 @@ from schemas.costs import total
 from schemas.decoding import prepare
 from schemas.identity import content_id, task_id
 from schemas.operations import OPERATIONS
-from schemas.recipes.cookbook import Cookbook
 from schemas.records import Blob, Cost, Lane, Task, TaskCompleted, TaskFailed, Verdict
 from streams.blobs import BadKey, Blobs, StoreError
 from streams.consumer.clients import NotAcknowledged
@@ -28,14 +27,13 @@ from streams.facts import Database
 from streams.flow.processors import costing
 from streams.flow.processors.accepting import models_of
 from streams.flow.processors.joining import joined
-from streams.flow.processors.judging import judge
-from streams.flow.processors.policing import IN_DOUBT, doubts, of_words
 from streams.flow.processors.releasing import made_by_recalled
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
 from streams.services import uploads
 from streams.services.admission import LANE, Admission, OverCapacity
+from streams.services.ordered_verdicts import refusal_of, verdict_of
 from streams.services.orders import Order, Slip, drawn
 from streams.services.quotas import Allowance, OverQuota
 from streams.services.replies import Answer, Replies
@@ -268,7 +266,9 @@ class Pictures:
         measures, verdict = answer.task.measures | answer.measures, None
         if job.channel is not None:
             with self._database.read() as facts:
-                verdict = _verdict(job, job.channel, answer, measures, facts.recipes.cookbook())
+                verdict = verdict_of(job.order, job.channel, answer, measures, facts.recipes.cookbook())
+            if (refused := refusal_of(verdict)) is not None:
+                return _failed(job, refused)
         return replace(
             job,
             state="done",
@@ -291,18 +291,6 @@ class Pictures:
 
     def _keep(self, job: Job) -> None:
         self.blobs.put_result(job.job_id, msgspec.json.encode(job))
-
-
-def _verdict(
-    job: Job, channel: str, answer: TaskCompleted, measures: Mapping[str, float], cookbook: Cookbook
-) -> Verdict:
-    """What the gates say. Of texts an order has none but words for a scene."""
-    category, policy = answer.task.category, cookbook.policy
-    rules = cookbook.rules.load(channel, category)
-    words = of_words(answer.task.step.parameters, policy, job.order.tenant, channel, category)
-    if words is None:
-        return judge(measures, rules, job.operation)
-    return judge(measures, rules, job.operation, policy.lineage, {IN_DOUBT: doubts([words])})
 
 
 def begun(order: Order, slip: Slip, deadline_ms: int) -> Job:

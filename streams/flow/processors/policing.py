@@ -73,13 +73,19 @@ def check_words(words: Judged | None) -> None:
 def checks_of_pictures(
     product: CatalogChanged, channel: Channel, policy: Policy, measures: Mapping[str, float]
 ) -> list[Check]:
-    """What the rules say of what a network saw in a product's photograph. Where no network looked, the check says so,
-    and is for a person on a channel that demands the policy."""
-    about = {"tenant": product.tenant, "channel": channel.name, "category": product.category}
+    """What the rules say of what a network saw in a product's photograph: see `checks_of_photograph`."""
+    return checks_of_photograph(product.tenant, product.category, channel, policy, measures)
+
+
+def checks_of_photograph(
+    tenant: str, category: str, channel: Channel, policy: Policy, measures: Mapping[str, float]
+) -> list[Check]:
+    """What the rules say of what a network saw in a photograph. Where no network looked, the check says so, and is for
+    a person on a channel that demands the policy."""
     unseen: CheckOutcome = "review" if "policy" in channel.demands else "not_run"
     return [
         _of_picture(ref, rule, measures.get(f"{PREFIX}{rule.measure}"), unseen)
-        for ref, rule in policy.of_pictures(**about).items()
+        for ref, rule in policy.of_pictures(tenant=tenant, channel=channel.name, category=category).items()
     ]
 
 
