@@ -188,7 +188,7 @@ def test_bands_come_in_the_order_that_the_manifest_says(tmp_path: Path) -> None:
     assert found == [pytest.approx(230 / 255, abs=0.02), pytest.approx(20 / 255, abs=0.02)]
 
 
-@pytest.mark.parametrize("engine", ("onnxruntime", "openvino"))
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_a_graph_may_have_its_bands_last(tmp_path: Path, engine: Literal["onnxruntime", "openvino"]) -> None:
     doubts = []
     for bands_last in (False, True):

@@ -248,6 +248,7 @@ def test_the_soft_shadow_beside_a_sneaker_s_toe_fades_and_is_not_called_cut_off(
     photograph = cv2.imread(str(TRUTH.parent / "photographs" / "SHO-CANVAS-42-studio.jpg"))
     alpha = cv2.imread(str(TRUTH / "SHO-CANVAS-42-studio.png"), cv2.IMREAD_GRAYSCALE)
     assert photograph is not None
+    assert alpha is not None
     rgba = np.dstack([photograph[..., ::-1], alpha])
     picture = packshot(rgba, channels.load("instagram"), PackshotParameters.parse({"shadow.mode": "soft"}))
     assert measure_light(eight_bit(picture.canvas), picture)["shadow_edge_share"] <= 0.02
