@@ -12,16 +12,16 @@ from gpu_workers.models.manifest import Input, Output
 
 
 def tensor_of(picture: NDArray[np.uint8], of: Input) -> Plane:
-    """The network's input (3, its height, its width) for uint8 RGB (h, w, 3): squashed, scaled and normalised.
+    """The network's input, of its manifest's shape, for uint8 RGB (h, w, 3): squashed, scaled and normalised.
 
     `mean` and `std` are those of the bands in the order in which the network has them.
     """
-    _, height_px, width_px = of.shape
+    height_px, width_px = of.size_px
     small = cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA)
     small = small[..., ::-1] if of.bands == "bgr" else small
     white = max(1, int(small.max())) if of.white == "brightest" else 255
     values = (small.astype(np.float32) / white - np.array(of.mean, np.float32)) / np.array(of.std, np.float32)
-    return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
+    return np.ascontiguousarray(values if of.has_bands_last else values.transpose(2, 0, 1), np.float32)
 
 
 def mask_of(answer: Plane, of: Output) -> Plane:

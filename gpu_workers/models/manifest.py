@@ -58,12 +58,13 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One input tensor: CHW, RGB squashed to its size and scaled to 0..1, less `mean`, over `std`.
+    """One input tensor: RGB squashed to its size and scaled to 0..1, less `mean`, over `std`.
 
-    `white` says what is 1: the picture's brightest value, or that of its type; `bands` which one comes first.
+    `shape` is (3, height, width), or (height, width, 3) for a graph that has the bands last. `white` says what is 1:
+    the picture's brightest value, or that of its type; `bands` which one comes first.
     """
 
-    shape: tuple[Literal[3], Side, Side]
+    shape: tuple[Side, Side, Side]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     white: Literal["brightest", "full"] = "full"
@@ -72,6 +73,18 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if min(self.std) <= 0:
             raise ValueError("`std` must be above 0")
+        if 3 not in (self.shape[0], self.shape[2]):
+            raise ValueError("`shape` must have the three bands first, or last")
+
+    @property
+    def has_bands_last(self) -> bool:
+        """Whether a pixel's bands lie side by side."""
+        return self.shape[0] != 3
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.shape[:2] if self.has_bands_last else self.shape[1:]
 
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,12 +128,14 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if (self.operation == "upscale") != (self.output.kind == "enlargement"):
             raise ValueError("`output.kind` must be `enlargement` for upscale, and `mask` for cutout")
+        if self.input.has_bands_last and self.operation != "classify":
+            raise ValueError("`input.shape` may have the bands last for classify alone")
         if self.output.kind == "letters" and self.operation != "read":
             raise ValueError("`output.kind` may be `letters` for read alone")
         self._check_scores()
         if self.output.kind == "mask" and self.output.shape[0] != 1:
             raise ValueError("`output.shape` must have one band for a mask")
-        _, height, width = self.input.shape
+        height, width = self.input.size_px
         if self.output.kind == "enlargement" and self.output.shape not in (
             (3, times * height, times * width) for times in (2, 4)
         ):

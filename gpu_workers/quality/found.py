@@ -61,16 +61,28 @@ def found_measures(rgb: Pixels, mask: Plane, file: bytes) -> dict[str, float]:
 def _ground(rgb: Pixels, mask: Plane) -> dict[str, float]:
     reach = 2 * round(_MARGIN_SHARE * max(mask.shape)) + 1
     near = cv2.dilate((mask > _SURELY_GROUND).astype(np.uint8), np.ones((reach, reach), np.uint8))
-    ground = rgb[near == 0]
-    if not len(ground):
+    bare = (near == 0).astype(np.uint8)
+    if not bare.any():
         return {}
-    colour = np.median(ground, axis=0).round()
-    away = furthest(ground[None], colour.astype(np.uint8))[0]
+    colour = _median(rgb, bare)
+    away = furthest(rgb, colour.astype(np.uint8))[bare > 0]
     return {
         "ground_exact_share": float((away == 0).mean()),
         "ground_near_share": float((away <= _NEAR).mean()),
         **{f"ground_{name}": float(value) for name, value in zip(("red", "green", "blue"), colour, strict=True)},
     }
+
+
+def _median(rgb: Pixels, where: Pixels) -> NDArray[np.float64]:
+    """The median (3,) of each channel of a picture (h, w, 3) where `where` (h, w) is not 0, rounded.
+
+    By counting: a picture shown has millions of pixels, and to pick and sort them takes ten times as long.
+    """
+    total = int(np.count_nonzero(where))
+    middle = np.array([(total - 1) // 2, total // 2])
+    counts = (cv2.calcHist([rgb], [channel], where, [256], [0, 256]).ravel() for channel in range(3))
+    upto = (each.astype(np.int64).cumsum() for each in counts)
+    return np.array([np.searchsorted(each, middle, side="right").mean().round() for each in upto])
 
 
 def _fill(product: Flags) -> float:

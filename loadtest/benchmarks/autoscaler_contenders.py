@@ -30,24 +30,24 @@ HOUR_SLOTS = 3600 // SLOT_S
 
 
 class Hpa:
-    """Kubernetes' HorizontalPodAutoscaler on a wish, with KEDA's 0 to 1; the chart's policy for going up."""
+    """Kubernetes' HorizontalPodAutoscaler on a proposed number, with KEDA's 0 to 1; the chart's policy for going up."""
 
-    def __init__(self, wish: Callable[[Pool], float], least: Callable[[Pool], int]) -> None:
-        self._wish = wish
+    def __init__(self, proposal: Callable[[Pool], float], least: Callable[[Pool], int]) -> None:
+        self._proposal = proposal
         self._least = least
-        self._wishes: deque[int] = deque(maxlen=STABILISATION_SLOTS)
+        self._proposals: deque[int] = deque(maxlen=STABILISATION_SLOTS)
         self._active_at = 0
 
     def __call__(self, pool: Pool) -> int:
         """How many replicas there are to be."""
-        now, wish = max(pool.replicas, 1), self._wish(pool)
-        wanted = now if abs(wish / now - 1) <= TOLERANCE else math.ceil(wish - 1e-9)
-        self._wishes.append(wanted)
-        if wish > 0:
+        now, proposal = max(pool.replicas, 1), self._proposal(pool)
+        wanted = now if abs(proposal / now - 1) <= TOLERANCE else math.ceil(proposal - 1e-9)
+        self._proposals.append(wanted)
+        if proposal > 0:
             self._active_at = pool.slot
         is_idle = pool.slot - self._active_at > STABILISATION_SLOTS
         least = max(self._least(pool), 0 if is_idle else 1)
-        held = wanted if wanted >= now else min(now, max(self._wishes))
+        held = wanted if wanted >= now else min(now, max(self._proposals))
         return max(least, 0 if is_idle else min(held, 10 * now))
 
 
@@ -102,7 +102,7 @@ def _load(trace: Trace) -> Slots:
     load = np.sum([trace.arrivals[lane] for lane in LANES], axis=0)
     for each in trace.campaigns:
         end = min(each.due, SLOTS)
-        load[each.asked : end] += each.arrivals[: end - each.asked]
+        load[each.requested : end] += each.arrivals[: end - each.requested]
     return np.asarray(load / SLOT_S)
 
 

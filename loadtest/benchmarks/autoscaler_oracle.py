@@ -37,7 +37,7 @@ def _released(trace: Trace) -> list[dict[int, float]]:
     for each in trace.campaigns:
         due = each.due // MINUTE_SLOTS
         for offset in np.flatnonzero(each.arrivals):
-            minute = (each.asked + int(offset)) // MINUTE_SLOTS
+            minute = (each.requested + int(offset)) // MINUTE_SLOTS
             if minute < MINUTES:
                 released[minute][due] = released[minute].get(due, 0.0) + float(each.arrivals[offset])
     return released

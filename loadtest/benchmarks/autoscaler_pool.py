@@ -75,7 +75,7 @@ def run(trace: Trace, cold_start_s: float, scaler: Scaler) -> Score:
     coming, missed, cost_slots, starts = list(trace.campaigns), 0.0, 0, 0
     for slot in range(SLOTS):
         pool.slot = slot
-        while coming and coming[0].asked <= slot:
+        while coming and coming[0].requested <= slot:
             campaign = coming.pop(0)
             pool.open.append(Open(campaign, to_come_s=float(campaign.arrivals.sum())))
         paused, started = _scale(pool, min(max(scaler(pool), 0), REPLICAS_MAX))
@@ -109,7 +109,7 @@ def _campaigns_come(pool: Pool) -> float:
         if pool.slot >= each.campaign.due:
             missed += (each.waiting_s + each.to_come_s) / PICTURE_S
         else:
-            comes_s = float(each.campaign.arrivals[pool.slot - each.campaign.asked])
+            comes_s = float(each.campaign.arrivals[pool.slot - each.campaign.requested])
             each.waiting_s += comes_s
             each.to_come_s = max(each.to_come_s - comes_s, 0.0)
     if pool.open:

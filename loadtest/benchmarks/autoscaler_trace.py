@@ -36,7 +36,7 @@ Slots = NDArray[np.float64]
 class Campaign:
     """When it is asked for and due, in slots, and what comes of it in each slot from then on, engine-seconds."""
 
-    asked: int
+    requested: int
     due: int
     arrivals: Slots
     at_once: bool
@@ -70,7 +70,7 @@ def trace(seed: int) -> Trace:
         "standard": _batches(rng, PRODUCTS_A_SECOND * SLOT_S * shape) * TASK_S["standard"],
         "bulk": _exports(rng) * TASK_S["bulk"],
     }
-    return Trace(arrivals, sorted(_campaigns(rng), key=lambda each: each.asked))
+    return Trace(arrivals, sorted(_campaigns(rng), key=lambda each: each.requested))
 
 
 def _shape() -> Slots:
@@ -111,11 +111,11 @@ def _campaigns(rng: np.random.Generator) -> list[Campaign]:
 
 
 def _campaign(rng: np.random.Generator, day: int) -> Campaign:
-    asked = int((day * 24 + rng.uniform(7, 13)) * 3600 / SLOT_S)
+    requested = int((day * 24 + rng.uniform(7, 13)) * 3600 / SLOT_S)
     lasts = int(rng.uniform(3, 9) * 3600 / SLOT_S)
     pictures = min(rng.lognormal(np.log(CAMPAIGN_PICTURES), 0.7), 20_000.0)
     at_once = bool(rng.random() < 0.5)
     spread = max(int(pictures / PLANNED_A_SECOND / SLOT_S), 1) if at_once else lasts - 3600 // SLOT_S
     arrivals = np.zeros(lasts)
     arrivals[:spread] = pictures * PICTURE_S / spread
-    return Campaign(asked, asked + lasts, arrivals, at_once)
+    return Campaign(requested, requested + lasts, arrivals, at_once)

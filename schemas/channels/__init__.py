@@ -70,6 +70,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     product's own shape. `formats[0]` is what we write. `people` is whether somebody may be seen, wearing the product.
     `uncertainty_max` is how likely a cutout may be no good that nobody looks at; None leaves it to the gates.
     `uncertainty_weights` are what speaks how much against one, in place of those that ship.
+    `pictures_advised` is how many pictures of a product it advises to show; 1 where nothing was found.
     `second_hand` names the rules that only third parties report. `demands` are points of the checklist of which
     something must have been measured: a picture of which nothing was goes to a person.
     """
@@ -96,6 +97,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     uncertainty_max: Share | None = None
     uncertainty_weights: Weights | None = None
     demands: tuple[CheckedPoint, ...] = ()
+    pictures_advised: Annotated[int, Meta(ge=1, le=100)] = 1
 
     @property
     def rule_version(self) -> str:

@@ -89,6 +89,9 @@ CODES: dict[str, Meaning] = {
         422, "The event is not well formed", "`errors` names every wrong field; see /docs for what each may be."
     ),
     "unknown_channel": Meaning(422, "No such channel", "GET /v1/channels tells which there are."),
+    "output_refused": Meaning(
+        422, "The content policy refuses what was made", "`detail` names the rule. It counts as no accepted picture."
+    ),
     "policy_refused": Meaning(
         422, "The content policy refuses the text", "`detail` names the rule and the words; nothing was made or billed."
     ),

@@ -122,6 +122,7 @@ class Channel(Record, frozen=True, kw_only=True):
     uncertainty_max: float | None = None
     uncertainty_weights: Mapping[str, Any] | None = {}
     demands: Sequence[str] = ()
+    pictures_advised: int = 1
 
 
 class ChannelRow(Record, frozen=True, kw_only=True):

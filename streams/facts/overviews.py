@@ -227,11 +227,11 @@ class Overviews(Repository):
             .order_by(columns.updated_at_ms.desc())
             .limit(JUDGED_MAX)
         )
-        asked = self._made_with(tenant)
+        networks = self._made_with(tenant)
         return [
             Judged(
                 *(row.sku, row.asset, row.channel, row.state, load(row.verdict, Verdict)),
-                models=load(row.live, _Made).every() if row.live else asked.get((row.sku, row.asset), []),
+                models=load(row.live, _Made).every() if row.live else networks.get((row.sku, row.asset), []),
                 at_ms=row.updated_at_ms,
             )
             for row in self._connection.execute(query)

@@ -39,8 +39,8 @@ class Refusals(Repository):
 
     def put(self, refusal: Refusal) -> None:
         """Notes that an event was refused, and why. What others wrote of it is noted as far as it is fit to be."""
-        told = {name: _fit(name, getattr(refusal, name)) for name in ("code", "field", "message", "position")}
-        self._upsert(t.refusals, {"refusal_id": _id(refusal.event)}, _noted(refusal.event) | told)
+        reported = {name: _fit(name, getattr(refusal, name)) for name in ("code", "field", "message", "position")}
+        self._upsert(t.refusals, {"refusal_id": _id(refusal.event)}, _noted(refusal.event) | reported)
 
     def drop(self, event: EventKey, position: str) -> None:
         """Notes that the record at `position` did what another one of the same event was refused."""

@@ -65,11 +65,11 @@ class ExternalScaler:
         return self._board.wanted(ref.scalerMetadata)
 
     def _changes(self, ref: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        told: bool | None = None
+        was_active: bool | None = None
         while context.is_active():
             active = self._wanted(ref) > 0
-            if active is not told:
-                told = active
+            if active is not was_active:
+                was_active = active
                 yield wire.IsActiveResponse(result=active)
             if not self._board.wait(PUSHED_WITHIN_S):
                 return
@@ -117,8 +117,8 @@ def _handler(scaler: ExternalScaler) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(wire.SERVICE, methods)
 
 
-def _method(kind: Callable[..., Any], answer: Callable[..., Any], asked: Any) -> Any:
-    return kind(answer, request_deserializer=asked.FromString, response_serializer=_encoded)
+def _method(kind: Callable[..., Any], answer: Callable[..., Any], request: Any) -> Any:
+    return kind(answer, request_deserializer=request.FromString, response_serializer=_encoded)
 
 
 def _encoded(message: Any) -> bytes:

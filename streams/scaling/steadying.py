@@ -33,21 +33,21 @@ class ColdStarts:
     def __init__(self, assumed_s: float) -> None:
         self._assumed_s = assumed_s
         self._measured_s: deque[float] = deque(maxlen=COLD_STARTS_KEPT)
-        self._asked: tuple[float, int] | None = None
+        self._starting: tuple[float, int] | None = None
 
     @property
     def cold_start_s(self) -> float:
         """The longest of the last that were measured; what was assumed, until there is one."""
         return max(self._measured_s, default=self._assumed_s)
 
-    def step(self, now_s: float, told: int, ready: int) -> None:
-        """Notes what was told, and how many work."""
-        if self._asked is not None:
-            since_s, had = self._asked
+    def step(self, now_s: float, wanted: int, ready: int) -> None:
+        """Notes how many were wanted, and how many work."""
+        if self._starting is not None:
+            since_s, had = self._starting
             took_s = now_s - since_s
             if ready > had and took_s <= COLD_START_MAX_S:
                 self._measured_s.append(took_s)
-            if ready > had or told <= ready or took_s > COLD_START_MAX_S:
-                self._asked = None
-        elif told > ready:
-            self._asked = now_s, ready
+            if ready > had or wanted <= ready or took_s > COLD_START_MAX_S:
+                self._starting = None
+        elif wanted > ready:
+            self._starting = now_s, ready

@@ -137,15 +137,15 @@ def of(sample: Sample, thumbs: Iterable[PictureRated]) -> Agreement:
 
 def of_cases(courses: Iterable[Sequence[OpinionGiven | ReviewDecided]]) -> CaseAgreement:
     """What the words on cases say that two decide on; of each case in the order in which they came."""
-    told = [words[:3] for words in courses if words]
+    decided = [words[:3] for words in courses if words]
     people: dict[str, Judge] = {}
-    for words in told:
+    for words in decided:
         _note_judges(words, people)
-    pairs = [(words[0], words[1]) for words in told if len(words) > 1]
+    pairs = [(words[0], words[1]) for words in decided if len(words) > 1]
     return CaseAgreement(
         pairs=Rate(sum(_outcome(one) == _outcome(other) for one, other in pairs), len(pairs)),
         kappa=_kappa([(one.approved, other.approved) for one, other in pairs]),
-        third=sum(len(words) > 2 for words in told),
+        third=sum(len(words) > 2 for words in decided),
         people=sorted(people.values(), key=lambda each: each.name),
     )
 

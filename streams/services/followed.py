@@ -25,9 +25,9 @@ class Followed:
     """What followed from decisions, by the records that are there."""
 
     def __init__(self, records: Sequence[Delivery], codec: Codec) -> None:
-        told = [record for record in records if record.topic in _TOLD]
-        self._known_from_ms = _known_from_ms(told)
-        self._newest_ms = _newest_ms(told, codec)
+        followed = [record for record in records if record.topic in _TOLD]
+        self._known_from_ms = _known_from_ms(followed)
+        self._newest_ms = _newest_ms(followed, codec)
         self._left: set[str] = set()
 
     def settles(self, review: Review, facts: Facts) -> bool:
@@ -55,17 +55,17 @@ class Followed:
                 carry_out(review, decision, facts)
 
 
-def _known_from_ms(told: Sequence[Delivery]) -> int:
+def _known_from_ms(records: Sequence[Delivery]) -> int:
     """From when on all that was written is there: of a partition that does not begin at 0 some has been removed."""
     first: dict[tuple[str, int], Delivery] = {}
-    for record in told:
+    for record in records:
         first.setdefault(record.place, record)
     return max((record.timestamp_ms for record in first.values() if record.offset), default=0)
 
 
-def _newest_ms(told: Iterable[Delivery], codec: Codec) -> dict[tuple[object, ...], int]:
+def _newest_ms(records: Iterable[Delivery], codec: Codec) -> dict[tuple[object, ...], int]:
     found: dict[tuple[object, ...], int] = {}
-    for record in told:
+    for record in records:
         try:
             key = _key(event_in(record, codec))
         except Refused:

@@ -15,6 +15,7 @@ from schemas.recipes.cookbook import Cookbook
 from schemas.recipes.reading import BadRecipe
 from schemas.records import Blob, Source, Step
 from streams.flow.processors.planning import HEIGHT
+from streams.flow.processors.policing import check_words, of_words
 from streams.runtime.errors import Refused
 
 NUMBER = 1  # of the photograph, which assets' names tell
@@ -64,6 +65,7 @@ def drawn(order: Order, cookbook: Cookbook) -> Slip:
     step = _of_recipe(order, cookbook) if order.recipe is not None else _of_operation(order, cookbook)
     for each in _steps(step):
         _check(each)
+        check_words(of_words(each.parameters, cookbook.policy, order.tenant, order.channel or "", order.category))
     rules = "" if order.channel is None else _rules(order, cookbook)
     photograph = order.upload.digest if order.upload is not None else order.source
     parts = (order.tenant, order.is_test, step, order.category, photograph, rules)

@@ -27,13 +27,13 @@ from streams.facts import Database
 from streams.flow.processors import costing
 from streams.flow.processors.accepting import models_of
 from streams.flow.processors.joining import joined
-from streams.flow.processors.judging import judge
 from streams.flow.processors.releasing import made_by_recalled
 from streams.flow.relay import Sender
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
 from streams.services import uploads
 from streams.services.admission import LANE, Admission, OverCapacity
+from streams.services.ordered_verdicts import refusal_of, verdict_of
 from streams.services.orders import Order, Slip, drawn
 from streams.services.quotas import Allowance, OverQuota
 from streams.services.replies import Answer, Replies
@@ -266,8 +266,9 @@ class Pictures:
         measures, verdict = answer.task.measures | answer.measures, None
         if job.channel is not None:
             with self._database.read() as facts:
-                rules = facts.recipes.cookbook().rules.load(job.channel, answer.task.category)
-            verdict = judge(measures, rules, job.operation)
+                verdict = verdict_of(job.order, job.channel, answer, measures, facts.recipes.cookbook())
+            if (refused := refusal_of(verdict)) is not None:
+                return _failed(job, refused)
         return replace(
             job,
             state="done",

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from gpu_workers.engines import open_engine
 from gpu_workers.models.contract import seen_in, tensor_of
 from gpu_workers.models.graph import BadGraph
-from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, parse_manifest
+from gpu_workers.models.manifest import BadManifest, Input, Model, Output, UnknownModel, parse_manifest, read_manifest
 from gpu_workers.models.verifying import BadAnswers, check_graph, try_out
 from gpu_workers.operations.base import SourceRequest, pixel_half
 from gpu_workers.operations.cutout.operation import CutOut
@@ -34,11 +35,14 @@ SIDE_PX = 16
 RED, GREEN = (230, 20, 20), (20, 200, 40)
 
 
-def write(folder: Path, *, squashed: bool = True, bands: str = "rgb") -> Model:
+def write(folder: Path, *, squashed: bool = True, bands: str = "rgb", bands_last: bool = False) -> Model:
     """A stand-in: the picture's mean colour, of which more red than green is the doubtful class 1."""
+    shape = (SIDE_PX, SIDE_PX, 3) if bands_last else (3, SIDE_PX, SIDE_PX)
     weights = np.array([[-6.0, 6.0, 0.0], [6.0, -6.0, 0.0]], np.float32)
+    first = [helper.make_node("Transpose", ["x"], ["planes"], perm=[0, 3, 1, 2])] if bands_last else []
     nodes = [
-        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        *first,
+        helper.make_node("GlobalAveragePool", ["planes" if bands_last else "x"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["colour"], axis=1),
         helper.make_node("Gemm", ["colour", "w"], ["sums"], transB=1),
         helper.make_node("Softmax" if squashed else "Identity", ["sums"], ["scores"]),
@@ -46,7 +50,7 @@ def write(folder: Path, *, squashed: bool = True, bands: str = "rgb") -> Model:
     graph = helper.make_graph(
         nodes,
         "redness",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE_PX, SIDE_PX])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 2])],
         [numpy_helper.from_array(weights, "w")],
     )
@@ -63,7 +67,7 @@ def write(folder: Path, *, squashed: bool = True, bands: str = "rgb") -> Model:
         file="redness.onnx",
         sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
-        input=Input((3, SIDE_PX, SIDE_PX), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), bands="bgr" if bands == "bgr" else "rgb"),
+        input=Input(shape, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), bands="bgr" if bands == "bgr" else "rgb"),
         output=Output("scores", (1, 1, 2), kind="scores", doubtful=(1,), classes={"flag": 1, "plain": 0}),
     )
 
@@ -184,6 +188,28 @@ def test_bands_come_in_the_order_that_the_manifest_says(tmp_path: Path) -> None:
     assert found == [pytest.approx(230 / 255, abs=0.02), pytest.approx(20 / 255, abs=0.02)]
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_graph_may_have_its_bands_last(tmp_path: Path, engine: Literal["onnxruntime", "openvino"]) -> None:
+    doubts = []
+    for bands_last in (False, True):
+        model = write(tmp_path, bands_last=bands_last)
+        check_graph(model, tmp_path / model.file)
+        opened = open_engine(model, tmp_path, engine)
+        assert try_out(model, opened) is None
+        given = tensor_of(photograph(RED), model.input)
+        assert given.shape == model.input.shape
+        doubts.append(seen_in(opened.infer(given[None])[0], model.output).doubt)
+        opened.close()
+    assert doubts[0] == pytest.approx(doubts[1], abs=1e-5)
+
+
+def test_the_example_that_can_be_had_is_one() -> None:
+    model, _ = read_manifest(Path(__file__).parents[2] / "infra" / "examples" / "open-nsfw.yaml")
+    assert (model.ref, model.operation, model.output.doubtful) == ("open-nsfw@1", "classify", (1,))
+    mean = np.array(model.input.mean) * 255
+    assert mean == pytest.approx([104, 117, 123], abs=0.01), "blue first, as its authors have it"
+
+
 def test_its_graph_and_answers_are_tried_out_before_it_is_added(tmp_path: Path) -> None:
     model = write(tmp_path)
     check_graph(model, tmp_path / model.file)
@@ -220,6 +246,7 @@ def test_a_doubt_is_a_share(activation: str, answer: list[float], doubt: float) 
         ("flag: 1", "flag: -1"),
         ("kind: scores", "kind: mask"),
         ("operation: classify", "operation: cutout"),
+        ("  - 3\n  - 16\n  - 16\n", "  - 4\n  - 16\n  - 16\n"),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_refused(tmp_path: Path, old: str, new: str) -> None:

@@ -49,6 +49,14 @@ def test_a_plain_ground_is_reported_with_its_colour() -> None:
     assert found["ground_exact_share"] == found["ground_near_share"] == 1.0
 
 
+@pytest.mark.parametrize("wide", [1, 2, 3, 40])
+def test_the_ground_s_colour_is_its_median(wide: int) -> None:
+    pixels = np.random.default_rng(wide).choice(np.array([0, 5, 6, 254, 255], np.uint8), (3, wide, 3))
+    found = found_measures(pixels, np.zeros((3, wide), np.float32), b"")
+    median = np.median(pixels.reshape(-1, 3), axis=0).round()
+    assert [found[f"ground_{name}"] for name in ("red", "green", "blue")] == list(median)
+
+
 def test_a_ground_with_a_gradient_is_none() -> None:
     pixels = drawn().copy()
     pixels[:, :90] = np.linspace(180, 255, 90, dtype=np.uint8)[None, :, None]

@@ -13,6 +13,7 @@ from gpu_workers.imaging.encoding import encode
 from gpu_workers.imaging.linear_light import eight_bit
 from gpu_workers.operations.packshot import footing, light, shadow
 from gpu_workers.operations.packshot.light import Light
+from gpu_workers.operations.packshot.light_measures import measure_light
 from gpu_workers.operations.packshot.measures import measure
 from gpu_workers.operations.packshot.packshot import Rendered, packshot
 from schemas import channels
@@ -241,6 +242,16 @@ def tipping() -> NDArray[np.uint8]:
 
 def test_a_shadow_beside_a_low_wide_product_has_no_hard_level_edge() -> None:
     assert measured(rendered("soft", slipper()))["shadow_edge_share"] <= 0.05
+
+
+def test_the_soft_shadow_beside_a_sneaker_s_toe_fades_and_is_not_called_cut_off() -> None:
+    photograph = cv2.imread(str(TRUTH.parent / "photographs" / "SHO-CANVAS-42-studio.jpg"))
+    alpha = cv2.imread(str(TRUTH / "SHO-CANVAS-42-studio.png"), cv2.IMREAD_GRAYSCALE)
+    assert photograph is not None
+    assert alpha is not None
+    rgba = np.dstack([photograph[..., ::-1], alpha])
+    picture = packshot(rgba, channels.load("instagram"), PackshotParameters.parse({"shadow.mode": "soft"}))
+    assert measure_light(eight_bit(picture.canvas), picture)["shadow_edge_share"] <= 0.02
 
 
 def test_a_shadow_that_was_cut_off_is_noticed() -> None:

@@ -80,7 +80,7 @@ def test_unknown_model_names_those_there_are() -> None:
         ("file: ../up.onnx", "file"),
         ("operation: dance", "operation"),
         ("sha256: abc", "sha256"),
-        ("input: {shape: [1, 9, 9], mean: [0, 0, 0], std: [1, 1, 1]}", "input.shape"),
+        ("input: {shape: [1, 9, 9], mean: [0, 0, 0], std: [1, 1, 1]}", "shape"),
         ("input: {shape: [3, 9, 9], mean: [0, 0, 0], std: [1, 0, 1]}", "std"),
         ("colour: red", "colour"),
         ("[", "u.yaml"),

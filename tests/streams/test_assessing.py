@@ -107,6 +107,21 @@ def test_what_a_product_or_two_of_them_show_twice_is_reported() -> None:
     assert shared == {("B", 2): faults.Fault("shared", text="as A")}
 
 
+def test_a_product_in_fewer_pictures_than_are_advised_or_usual_misses_views() -> None:
+    google, walmart = load("google"), load("walmart")
+    usual = faults.usual({"Mugs": [3, 3, 1, 4, 3], "Lamps": [9, 9, 1, 9]})
+    assert usual == {"Mugs": 3, "Lamps": 1}, "of four lamps nothing is usual"
+    lacks = faults.of_views(1, usual["Mugs"], google)
+    assert lacks is not None
+    assert (lacks.kind, lacks.rule, lacks.measured, lacks.limit) == ("views", "", 1, "≥ 3")
+    advised = faults.of_views(3, usual["Mugs"], walmart)
+    assert advised is not None
+    assert (advised.rule, advised.limit) == (walmart.rule_version, "≥ 4")
+    assert faults.of_views(4, usual["Mugs"], walmart) is None
+    assert faults.of_views(3, usual["Mugs"], google) is None
+    assert faults.of_views(0, 3, google) is None, "of no picture at all another line tells"
+
+
 # what a shop shows
 
 
@@ -223,7 +238,11 @@ def test_a_shop_is_assessed_and_a_sample_of_it_mended(shop: Path, tmp_path: Path
     assert (found.products, found.pictures, found.wrong, found.mendable) == (6, 6, 5, 3)
     assert {(row.kind, row.pictures) for row in found.rows} == {("fill", 3), ("unreadable", 2)}
     assert {(each.sku, each.outcome) for each in found.mended} == {("low", "pass"), ("dim", "review"), ("bad", "none")}
+    rows = {row.kind: row for row in found.rows}
+    assert (rows["fill"].median, rows["fill"].limit) == (0.4, "≥ 0.85"), "how badly"
+    assert (rows["unreadable"].median, rows["unreadable"].limit) == (None, "")
     text = page.read_text()
+    assert "0.4 (≥ 0.85)" in text
     assert "&lt;b&gt;Bob&lt;/b&gt;" in text
     assert "<b>Bob" not in text
     figures = json.loads((tmp_path / "out" / report.FIGURES).read_text())
@@ -242,6 +261,23 @@ def test_paper_takes_as_many_sheets_as_it_needs_and_any_text() -> None:
     paper.pictures([(None, ("a" * 400, "")), (b"no picture", ())])
     assert len(paper.sheets) == 3
     assert paper.pdf().startswith(b"%PDF-")
+
+
+@pytest.mark.usefixtures("stand")
+def test_missing_views_are_told_of_products_and_no_picture_is_wrong_for_them(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    for number, name in enumerate(("a-good", "b-good", "c-good", "d-good", "e-good")):
+        for view in (1, 2, 3)[: 1 if name == "e-good" else 3]:
+            picture(shop / f"{name}-{view}.png", 40 + 4 * number + view)
+    picture(shop / "d-good-4.png", 41 + 4 * 3)  # the first once more, and no further view
+    found, page = report.write(Settings(data_folder=tmp_path), Wanted(str(shop), tmp_path / "out"), silent)
+    assert (found.pictures, found.wrong, found.mendable) == (14, 1, 0), "the one that is there twice"
+    rows = {row.kind: row for row in found.rows}
+    assert (rows["views"].pictures, rows["views"].share) == (1, 0.2), "one of five products"
+    assert (rows["twice"].pictures, rows["twice"].share) == (1, 1 / 14)
+    text = page.read_text()
+    assert "fewer pictures than advised or usual</td><td>1 (≥ 3)" in text
+    assert text.count("<article>") == 1, "what is not there is no picture among the worst"
 
 
 @pytest.mark.usefixtures("stand")

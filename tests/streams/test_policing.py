@@ -6,9 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.channels import version_number
+from schemas.policies import shipped
 from schemas.records import PolicyReleased, PublishRequested, ReplanRequested, RetractRequested, ReviewRequested
 from streams.api.codes import CODES
-from streams.flow.processors.policing import REFUSED
+from streams.flow.processors.policing import IN_DOUBT, REFUSED, measures_of
+from streams.runtime.errors import Refused
+from streams.services.ordered_verdicts import REFUSED as OUTPUT_REFUSED
+from streams.services.ordered_verdicts import refusal_of, verdict_of
+from streams.services.orders import Order, drawn
 from tests.streams.flow import Flow, done, published, tasks, upsert
 from tests.streams.processing import CAMPAIGN
 
@@ -58,6 +63,31 @@ def test_a_title_that_no_rule_can_read_is_for_a_person_where_the_channel_demands
 
 def test_the_api_explains_the_refusal() -> None:
     assert CODES[REFUSED].status == 422
+
+
+SCENE = {"height_cm": "9.4", "background.prompt": "marble, soft morning light"}
+
+
+def ordered(words: str) -> Order:
+    given = SCENE | {"background.prompt": words}
+    return Order(tenant="demo", operation="mockup", channel="shopify", parameters=given)
+
+
+def test_words_for_a_scene_that_the_policy_refuses_are_refused_before_anything_is_made(flow: Flow) -> None:
+    with flow.database.read() as facts:
+        cookbook = facts.recipes.cookbook()
+    assert drawn(ordered("marble, soft morning light"), cookbook).steps[-1].operation == "mockup"
+    with pytest.raises(Refused) as refused:
+        drawn(ordered("marble, c\u00adocaine, morning light"), cookbook)
+    assert (refused.value.code, refused.value.field) == (REFUSED, "background.prompt")
+
+
+@pytest.mark.parametrize(
+    ("words", "count"), [("marble", 0), ("marble, cures arthritis", 1), ("marble, buy cocaine", 1)]
+)
+def test_words_for_a_scene_in_a_recipe_are_for_a_person_where_a_title_would_be(words: str, count: int) -> None:
+    given = SCENE | {"background.prompt": words}
+    assert measures_of(upsert(), "shopify", shipped(), given) == {IN_DOUBT: count}
 
 
 OWN = """name: rivals
@@ -169,6 +199,29 @@ def test_a_rule_names_a_class_that_a_network_sees_and_what_follows(flow: Flow, o
         assert (check.outcome, check.measured, check.limit) == (verdict, 0.8, "≤ 0.5")
         assert check.rule == "shown@2026-12/flags"
         assert each.verdict.outcome == verdict
+
+
+@pytest.mark.parametrize(
+    ("outcome", "score", "verdict", "is_refused"),
+    [("refuse", 0.8, "fail", True), ("review", 0.8, "review", False), ("refuse", 0.2, "pass", False)],
+)
+def test_a_picture_that_was_ordered_is_refused_by_what_its_photograph_shows(
+    flow: Flow, outcome: str, score: float, verdict: str, is_refused: bool
+) -> None:
+    flow.say(shown(outcome))
+    (cut,) = tasks(flow.say(upsert()))
+    task = next(each for each in tasks(flow.say(done(cut, picture_class_flag=score))) if each.step.channel == "amazon")
+    answer = done(task)
+    with flow.database.read() as facts:
+        order = Order(tenant="demo", operation="packshot", channel="amazon")
+        found = verdict_of(order, "amazon", answer, task.measures | answer.measures, facts.recipes.cookbook())
+    assert found.outcome == verdict
+    refused = refusal_of(found)
+    assert (refused is not None) == is_refused
+    if refused is not None:
+        assert (refused.code, refused.field) == (OUTPUT_REFUSED, "photograph")
+        assert "shown@2026-12/flags" in str(refused)
+        assert CODES[refused.code].status == 422
 
 
 def test_a_class_that_is_hardly_seen_holds_nothing_up(flow: Flow) -> None:

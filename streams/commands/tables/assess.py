@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 def show_assessment(found: Assessment, written: Path, *, as_json: bool) -> None:
     """What was found, in short."""
-    from streams.services.assessing.faults import KINDS
+    from streams.services.assessing.faults import KINDS, against
     from streams.services.assessing.report import summary
 
     if as_json:
         print_json(summary(found) | {"page": str(written)})
         return
-    shown = table("channel", "what is wrong", "pictures", "share", "mended by Packshot")
+    shown = table("channel", "what is wrong", "typically (wanted)", "pictures", "share", "mended by Packshot")
     for row in found.rows:
         kind = KINDS[row.kind]
-        shown.add_row(row.channel, kind.text, str(row.pictures), f"{row.share:.0%}", "yes" if kind.is_mended else "no")
+        mended, typical = "yes" if kind.is_mended else "no", against(row.median, row.limit)
+        shown.add_row(row.channel, kind.text, typical, str(row.pictures), f"{row.share:.0%}", mended)
     console.show(shown)
     for line in found.unread[:10]:
         errors.say(line)

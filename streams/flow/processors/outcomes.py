@@ -106,7 +106,7 @@ def _is_settled(picture: _Picture, facts: Facts) -> bool:
 def _verdict(picture: _Picture, facts: Facts) -> tuple[Verdict, bool]:
     """The verdict, and whether what is live of the asset may not stay so meanwhile: the policy has something on it."""
     task, policy = picture.task, facts.recipes.cookbook().policy
-    texts = measures_of(picture.product, picture.channel.name, policy)
+    texts = measures_of(picture.product, picture.channel.name, policy, task.step.parameters)
     measures = task.measures | picture.event.measures | picture.shelf | marking.measures_of(task, facts)
     seen = checks_of_pictures(picture.product, picture.channel, policy, measures)
     verdict = judge(measures, picture.channel, task.step.operation, policy.lineage, texts, seen)

@@ -1,19 +1,22 @@
 """Policing: what merchants' texts come to by the content policy, and what is seen in their photographs. A text that it
 refuses is refused before anything is made; a photograph is seen when it is cut out, and its pictures do not pass."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from math import isfinite
+from types import MappingProxyType
 
 from schemas.channels import Channel
 from schemas.policies import Judged, Policy, TimeBudget
 from schemas.policies.pictures import PictureRule
 from schemas.records import CampaignRequested, CatalogChanged, Check, CheckOutcome
 from schemas.uncertainty import PREFIX
+from schemas.wording import PARAMETER
 from streams.runtime.errors import Refused
 
 REFUSED = "policy_refused"
 IN_DOUBT = "texts_in_doubt"
+NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 ATTRIBUTES_MAX = 100  # of a product that are read, 25 ms; one with more is for a person
 
 
@@ -35,27 +38,54 @@ def refusal_of(product: CatalogChanged, policy: Policy) -> Refused | None:
     return next((each for each in found if each is not None), None)
 
 
-def measures_of(product: CatalogChanged, channel: str, policy: Policy) -> dict[str, float]:
-    """What the gates are told of a product's texts: how many rules want a person to look; nothing of a title that none
-    can read."""
+def measures_of(
+    product: CatalogChanged, channel: str, policy: Policy, parameters: Mapping[str, str] = NO_PARAMETERS
+) -> dict[str, float]:
+    """What the gates are told of a product's texts, and of words for a scene among an operation's `parameters`: how
+    many rules want a person to look; nothing of a title that none can read."""
     judged = dict(of_product(product, policy, channel))
     if not judged["title"].is_read:
         return {}
-    findings = [finding for each in judged.values() for finding in each.findings]
-    unread = len(product.attributes) > ATTRIBUTES_MAX
-    return {IN_DOUBT: float(unread + sum(each.outcome in ("review", "refuse") for each in findings))}
+    texts = [*judged.values()]
+    if (words := of_words(parameters, policy, product.tenant, channel, product.category)) is not None:
+        texts.append(words)
+    return {IN_DOUBT: (len(product.attributes) > ATTRIBUTES_MAX) + doubts(texts)}
+
+
+def doubts(texts: Iterable[Judged]) -> float:
+    """How many rules want a person to look at texts."""
+    findings = (finding for each in texts for finding in each.findings)
+    return float(sum(each.outcome in ("review", "refuse") for each in findings))
+
+
+def of_words(parameters: Mapping[str, str], policy: Policy, tenant: str, channel: str, category: str) -> Judged | None:
+    """What the rules say of words for a scene among an operation's parameters; None where there are none."""
+    text = parameters.get(PARAMETER)
+    return None if text is None else policy.judged(text, tenant=tenant, channel=channel, category=category)
+
+
+def check_words(words: Judged | None) -> None:
+    """Raises Refused, with the rule and its words, for words for a scene that the policy refuses."""
+    if words is not None and (refused := _refusal(PARAMETER, words)) is not None:
+        raise refused
 
 
 def checks_of_pictures(
     product: CatalogChanged, channel: Channel, policy: Policy, measures: Mapping[str, float]
 ) -> list[Check]:
-    """What the rules say of what a network saw in a product's photograph. Where no network looked, the check says so,
-    and is for a person on a channel that demands the policy."""
-    about = {"tenant": product.tenant, "channel": channel.name, "category": product.category}
+    """What the rules say of what a network saw in a product's photograph: see `checks_of_photograph`."""
+    return checks_of_photograph(product.tenant, product.category, channel, policy, measures)
+
+
+def checks_of_photograph(
+    tenant: str, category: str, channel: Channel, policy: Policy, measures: Mapping[str, float]
+) -> list[Check]:
+    """What the rules say of what a network saw in a photograph. Where no network looked, the check says so, and is for
+    a person on a channel that demands the policy."""
     unseen: CheckOutcome = "review" if "policy" in channel.demands else "not_run"
     return [
         _of_picture(ref, rule, measures.get(f"{PREFIX}{rule.measure}"), unseen)
-        for ref, rule in policy.of_pictures(**about).items()
+        for ref, rule in policy.of_pictures(tenant=tenant, channel=channel.name, category=category).items()
     ]
 
 

@@ -16,6 +16,9 @@ from schemas.records import Action, Provenance, PublishRequested
 from streams.publishing.renditions import Encoded
 
 AGENT = {"name": "Packshot", "version": version("packshot")}
+# The specification that a claim is held to: `tests/streams/test_signing_rubric.py` has C2PA's rules for it.
+GENERATOR = {**AGENT, "specVersion": "2.4.0"}
+ACTIONS = "c2pa.actions.v2"
 OURS = "org.packshot"  # before the names of parameters and assertions that C2PA does not define
 LEDGER = f"{OURS}.ledger"
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -25,10 +28,10 @@ UNKNOWN_PHOTOGRAPH = {
     "relationship": "parentOf",
     "instance_id": "urn:packshot:unknown",
 }
-CLAIM = "1"  # rises with what a claim says: a picture that goes live again is then signed anew
+CLAIM = "2"  # rises with what a claim says: a picture that goes live again is then signed anew
 
 # C2PA's name of what an operation does; where it has none, `c2pa.edited`.
-_NAMES = {"style": "c2pa.color_adjustments", "upscale": "c2pa.enhanced"}
+_NAMES = {"style": "c2pa.adjustedColor", "upscale": "c2pa.enhanced", "label": "c2pa.addedText"}
 # In XMP, where a mark ends the term; a C2PA manifest names such terms, too, and there nothing does.
 _SOURCE_TYPE = re.compile(rb"cv\.iptc\.org/newscodes/digitalsourcetype/([A-Za-z]{1,64})[\"'<]")
 
@@ -42,12 +45,12 @@ def source_type_in(file: bytes) -> str:
 def claim(event: PublishRequested, source_type: str) -> dict[str, Any]:
     """What all files of an asset say: title, ingredient, actions and ledger."""
     provenance = event.provenance or Provenance()
-    actions = [*_actions(provenance, source_type)]
+    actions = {"actions": [*_actions(provenance, source_type)], "allActionsIncluded": event.provenance is not None}
     return {
-        "claim_generator_info": [AGENT],
+        "claim_generator_info": [GENERATOR],
         "title": event.asset,
         "ingredients": [_photograph(provenance)],
-        "assertions": [_assertion("c2pa.actions.v2", {"actions": actions}), _assertion(LEDGER, _ledger(event))],
+        "assertions": [_created(ACTIONS, actions), _created(LEDGER, _ledger(event))],
     }
 
 
@@ -61,12 +64,13 @@ def of_file(whole: dict[str, Any], own: Encoded, file: Encoded) -> dict[str, Any
     """The claim for one file: with what made a rendition of the asset's `own`, and that it is published."""
     actions, *others = whole["assertions"]
     made = [*actions["data"]["actions"], *_rendered(own, file), {"action": "c2pa.published", "softwareAgent": AGENT}]
-    assertions = [_assertion(actions["label"], {"actions": made}), *others]
+    assertions = [_created(actions["label"], {**actions["data"], "actions": made}), *others]
     return {**whole, "format": file.media_type, "assertions": assertions}
 
 
-def _assertion(label: str, data: dict[str, Any]) -> dict[str, Any]:
-    return {"label": label, "data": data}
+def _created(label: str, data: dict[str, Any]) -> dict[str, Any]:
+    """An assertion of ours: one that is only gathered would be the word of somebody who is not named."""
+    return {"label": label, "data": data, "created": True}
 
 
 def _photograph(provenance: Provenance) -> dict[str, Any]:

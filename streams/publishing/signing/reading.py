@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from schemas.decoding import prepare
-from streams.publishing.signing.claims import LEDGER, source_type_in
+from streams.publishing.signing.claims import ACTIONS, LEDGER, source_type_in
 
 # trusted: by an authority that was named; valid: unaltered, signed by who is not known; the others say what is wrong.
 State = Literal["trusted", "valid", "altered", "unsigned", "unreadable"]
@@ -83,7 +83,7 @@ def _verified(reader: Any, source_type: str) -> FileProvenance:
         title=active.get("title") or "",
         software=f"{generator.get('name', '')} {generator.get('version', '')}".strip(),
         photograph=next((each.get("instance_id", "") for each in active.get("ingredients") or ()), ""),
-        actions=[_action(each) for each in assertions.get("c2pa.actions.v2", {}).get("actions", ())],
+        actions=[_action(each) for each in assertions.get(ACTIONS, {}).get("actions", ())],
         statement=str(assertions.get(LEDGER, {}).get("statement", "")),
         source_type=source_type,
     )

@@ -47,7 +47,7 @@ class Signing:
     def check(self) -> None:
         """Tries the key. Raises UnusableKey where it, its certificates or its time stamps are no good."""
         trial = Encoded("image/png", 1, 1, _TRIAL)
-        manifest = {"claim_generator_info": [claims.AGENT], "ingredients": [], "assertions": []}
+        manifest = {"claim_generator_info": [claims.GENERATOR], "ingredients": [], "assertions": []}
         try:
             self._sign({**manifest, "ingredients": [claims.UNKNOWN_PHOTOGRAPH]}, trial)
         except (Refused, Unavailable) as error:

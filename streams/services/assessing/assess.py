@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import structlog
 
@@ -22,7 +23,7 @@ from streams.runtime.observability import set_up_command
 from streams.runtime.settings import Settings
 from streams.services.assessing import faults
 from streams.services.assessing.estimate import Business, Estimate, estimate
-from streams.services.assessing.faults import KINDS, Fault
+from streams.services.assessing.faults import KINDS, OF_PRODUCTS, Fault
 from streams.services.assessing.listing import Product, products_of
 from streams.services.assessing.remembered import Remembered
 from streams.services.local_render import open_studio
@@ -55,13 +56,20 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture of a product, and what is wrong with it by channel. `seen` is None where it could not be read."""
+    """One picture of a product, and what is wrong with it by channel. `seen` is None where it could not be read, and
+    `uri` empty where it is the picture itself that is missing."""
 
     sku: str
     place: int
     uri: str
     seen: Seen | None
     faults: dict[str, list[Fault]]
+
+    @property
+    def has_a_place(self) -> bool:
+        """Whether it stands among the pictures, if only as the one that a product lacks; no view does that is missing
+        besides those that are there."""
+        return self.uri != "" or self.place == 0
 
 
 @dataclass(frozen=True)
@@ -80,12 +88,16 @@ class Mended:
 
 @dataclass(frozen=True)
 class Row:
-    """A kind of fault on a channel: of how many pictures, and in which share of those that the channel shows."""
+    """A kind of fault on a channel: of how many pictures, or of products where it is of none that is there, and in
+    which share of those that the channel shows. `median` is the median of what was measured of them, and `limit` theirs
+    that is the most frequent; None and "" where it is there or not."""
 
     channel: str
     kind: str
     pictures: int
     share: float
+    median: float | None = None
+    limit: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,12 +169,11 @@ class _Looking:
             }
             for product in products
         }
+        twice = {sku: faults.of_product(pictures) for sku, pictures in known.items()}
         again = faults.shared(known)
-        return [
-            shown
-            for product in products
-            for shown in _shown(product, rules[product.sku], seen, faults.of_product(known[product.sku]), again)
-        ]
+        shown = [one for each in products for one in _shown(each, rules[each.sku], seen, twice[each.sku], again)]
+        views = {sku: len(pictures) - len(twice[sku]) for sku, pictures in known.items()}
+        return [*shown, *_missing(products, rules, views)]
 
     def _seen(self, uris: Sequence[str], progress: Progress) -> dict[str, Seen | Refused]:
         found: dict[str, Seen | Refused] = {}
@@ -221,6 +232,20 @@ def _shown(
         besides = [each for each in (twice.get(place), shared.get((product.sku, place))) if each is not None]
         found = {each.name: [*faults.of_picture(one, each, is_main=place == 0), *besides] for each in rules}
         yield Shown(product.sku, place, uri, one, found)
+
+
+def _missing(
+    products: Sequence[Product], rules: Mapping[str, Sequence[Channel]], views: Mapping[str, int]
+) -> Iterator[Shown]:
+    """The next picture of each product that is shown in fewer different ones (`views`) than are advised or usual."""
+    counts: dict[str, list[int]] = defaultdict(list)
+    for each in products:
+        counts[each.category].append(views[each.sku])
+    usual = faults.usual(counts)
+    for each in products:
+        lacks = {one.name: faults.of_views(views[each.sku], usual[each.category], one) for one in rules[each.sku]}
+        if found := {channel: [fault] for channel, fault in lacks.items() if fault is not None}:
+            yield Shown(each.sku, len(each.pictures), "", None, found)
 
 
 def _rules_of(products: Sequence[Product], named: Sequence[str], rulebook: Rulebook) -> dict[str, list[Channel]]:
@@ -287,13 +312,27 @@ def _mended(settings: Settings, studio: Studio, shown: Shown, channel: str, cate
 
 
 def _rows(shown: Sequence[Shown]) -> list[Row]:
-    """The faults by channel, the most frequent first."""
-    of_channel = Counter(channel for each in shown for channel in each.faults)
-    count = Counter(
-        (channel, fault.kind) for each in shown for channel, found in each.faults.items() for fault in found
-    )
-    rows = [Row(channel, kind, many, many / of_channel[channel]) for (channel, kind), many in count.items()]
+    """The faults by channel, the most frequent first, of its pictures or of its products."""
+    pictures = Counter(channel for each in shown if each.uri for channel in each.faults)
+    products = Counter(channel for _, channel in {(each.sku, channel) for each in shown for channel in each.faults})
+    found: dict[tuple[str, str], list[Fault]] = defaultdict(list)
+    for channel, fault in ((channel, each) for one in shown for channel, its in one.faults.items() for each in its):
+        found[channel, fault.kind].append(fault)
+    rows = [
+        Row(
+            channel, kind, len(its), len(its) / (products if kind in OF_PRODUCTS else pictures)[channel], *_typical(its)
+        )
+        for (channel, kind), its in found.items()
+    ]
     return sorted(rows, key=lambda row: (row.channel, -row.pictures, row.kind))
+
+
+def _typical(its: Sequence[Fault]) -> tuple[float | None, str]:
+    """How far pictures with a fault of one kind are off: see Row."""
+    measured = [each.measured for each in its if each.measured is not None]
+    limit = Counter(each.limit for each in its).most_common(1)[0][0]
+    is_there_or_not = limit == "≥ 1" and {*measured} <= {0.0}
+    return (None, "") if is_there_or_not or not measured else (median(measured), limit)
 
 
 def _estimate(settings: Settings, business: Business, mendable: int, mended: Sequence[Mended]) -> Estimate:

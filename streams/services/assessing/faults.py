@@ -5,8 +5,9 @@ close by or worn: they are held to size, file and sharpness.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 from types import MappingProxyType
 
 from gpu_workers.local.looking import Seen
@@ -16,6 +17,7 @@ from schemas.records import Check
 from streams.flow.gates import BY_EYE, Threshold, channel, edges, held, product
 from streams.flow.gates.text import BANS
 
+USUAL_FROM = 5  # products of a category, by eye: among fewer no number of pictures is usual
 ALIKE_BITS_MAX, ALIKE_COLOUR_MAX = 3, 6  # of 64 bits, and of 255: the same picture in another size or file
 SOFT = dataclasses.replace(edges.DETAIL, measure="detail_scale")
 DAMAGED = Threshold(
@@ -65,10 +67,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "damaged": Kind("damaged by compression", False),
         "unreadable": Kind("cannot be fetched or read", False),
         "missing": Kind("the product has no picture", False),
+        "views": Kind("fewer pictures than advised or usual", False),
         "twice": Kind("the product shows it twice", False),
         "shared": Kind("another product shows the same file", False),
     }
 )
+OF_PRODUCTS = frozenset({"missing", "views"})  # of no picture that is there
 _OF_CHECK = {
     "background_as_channel": "background",
     "background_exact_share": "background",
@@ -81,6 +85,13 @@ _OF_CHECK = {
     "detail_scale": "soft",
     "jpeg_quality": "damaged",
 }
+
+
+def against(median: float | None, limit: str) -> str:
+    """What was measured, and in brackets what is wanted; "" where there is nothing to measure."""
+    if median is None:
+        return ""
+    return f"{median:,.0f} ({limit})" if median >= 100 else f"{median:.3g} ({limit})"
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,21 @@ def of_product(pictures: Mapping[int, Seen]) -> dict[int, Fault]:
         if earlier is not None:
             found[place] = Fault("twice", text=f"as picture {earlier + 1}")
     return found
+
+
+def usual(counts: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """By category how many pictures half of its products show at least, by how many each shows; 1 of a few products."""
+    return {each: median_low(many) if len(many) >= USUAL_FROM else 1 for each, many in counts.items()}
+
+
+def of_views(shown: int, usual: int, rules: Channel) -> Fault | None:
+    """What is missing of a product that is shown in so many different pictures, where `usual` are usual in its shop."""
+    advised = rules.pictures_advised
+    if not 0 < shown < max(advised, usual):
+        return None
+    if advised >= usual:
+        return Fault("views", rules.rule_version, float(shown), f"≥ {advised}", "which the channel advises")
+    return Fault("views", "", float(shown), f"≥ {usual}", "which half of the shop's others of its category have")
 
 
 def _measures(seen: Seen, rules: Channel, *, is_main: bool) -> dict[str, float]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from streams.services.assessing.assess import Assessment, Mended, Row, Shown
 from streams.services.assessing.estimate import LOOK_MINUTES, Range
-from streams.services.assessing.faults import KINDS, Fault
+from streams.services.assessing.faults import KINDS, Fault, against
 from streams.services.contact_sheet import escape, thumbnail
 
 WORST_MAX = 40  # pictures on the page; the JSON beside it has them all
@@ -51,18 +51,20 @@ def _table(found: Assessment) -> str:
         return "<section><h2>Nothing is wrong</h2></section>"
     lines = "".join(_line(row) for row in found.rows)
     return (
-        "<section><h2>By channel and rule</h2><table><thead><tr><th>channel</th><th>what is wrong</th><th>pictures</th>"
-        f"<th></th><th>mended by Packshot</th></tr></thead><tbody>{lines}</tbody></table></section>"
+        "<section><h2>By channel and rule</h2><table><thead><tr><th>channel</th><th>what is wrong</th>"
+        "<th>typically (wanted)</th><th>pictures</th><th></th><th>mended by Packshot</th></tr></thead>"
+        f"<tbody>{lines}</tbody></table></section>"
     )
 
 
 def _line(row: Row) -> str:
     kind = KINDS[row.kind]
-    mends = "yes" if kind.is_mended else "no: it takes another photograph, or a person"
+    mends = "yes" if kind.is_mended else "no: another photograph, or a person"
     bar = f'<span class="bar"><i style="width:{row.share:.1%}"></i></span>'
     return (
-        f"<tr><th>{escape(row.channel)}</th><td>{escape(kind.text)}</td><td class=n>{row.pictures:,}</td>"
-        f"<td>{bar} {row.share:.0%}</td><td>{mends}</td></tr>"
+        f"<tr><th>{escape(row.channel)}</th><td>{escape(kind.text)}</td>"
+        f"<td>{escape(against(row.median, row.limit))}</td><td class=n>{row.pictures:,}</td>"
+        f"<td class=w>{bar} {row.share:.0%}</td><td>{mends}</td></tr>"
     )
 
 
@@ -116,7 +118,9 @@ def _range(its: Range) -> str:
 
 
 def _worst(found: Assessment, load: Loader) -> str:
-    worst = sorted(found.shown, key=lambda each: (-_weight(each), each.sku, each.place))
+    worst = sorted(
+        (each for each in found.shown if each.has_a_place), key=lambda each: (-_weight(each), each.sku, each.place)
+    )
     cards = "".join(_card(each, load) for each in worst[:WORST_MAX] if _weight(each))
     left = sum(_weight(each) > 0 for each in worst) - WORST_MAX
     more = f"<p class=note>and {left:,} more, in assessment.json</p>" if left > 0 else ""
@@ -199,7 +203,7 @@ ul { padding-left: 1.1rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 500; } th, td { padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
-thead th { color: var(--soft); font-size: .85rem; } .n { text-align: right; }
+thead th { color: var(--soft); font-size: .85rem; } .n { text-align: right; } .w { white-space: nowrap; }
 .bar { display: inline-block; width: 90px; height: .6rem; background: var(--line); border-radius: 4px;
   overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--bar); }

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from streams.services.assessing.assess import Assessment, Mended, Shown
 from streams.services.assessing.estimate import Range
-from streams.services.assessing.faults import KINDS
+from streams.services.assessing.faults import KINDS, against
 from streams.services.contact_sheet import thumbnail
 
 DPI = 150
@@ -116,12 +116,13 @@ def _table(paper: Paper, found: Assessment) -> None:
     if not found.rows:
         return
     paper.room(24)
-    widths = (0.15, 0.43, 0.12, 0.1, 0.2)
-    paper.row(("channel", "what is wrong", "pictures", "share", "Packshot mends it"), widths, _SOFT)
+    widths = (0.12, 0.4, 0.2, 0.1, 0.07, 0.11)
+    paper.row(("channel", "what is wrong", "typically (wanted)", "pictures", "share", "mended"), widths, _SOFT)
     for row in found.rows:
         kind = KINDS[row.kind]
         mended = "yes" if kind.is_mended else "no"
-        paper.row((row.channel, kind.text, f"{row.pictures:,}", f"{row.share:.0%}", mended), widths)
+        typical = against(row.median, row.limit).replace("≥", "min").replace("≤", "max")  # signs that the font lacks
+        paper.row((row.channel, kind.text, typical, f"{row.pictures:,}", f"{row.share:.0%}", mended), widths)
 
 
 def _money(paper: Paper, found: Assessment) -> None:
@@ -159,7 +160,7 @@ def _mended(paper: Paper, mended: Sequence[Mended]) -> None:
 
 
 def _worst(paper: Paper, shown: Sequence[Shown], load: Loader) -> None:
-    wrong = [each for each in shown if any(each.faults.values())]
+    wrong = [each for each in shown if each.has_a_place and any(each.faults.values())]
     wrong.sort(key=lambda each: (-sum(map(len, each.faults.values())), each.sku, each.place))
     if not wrong:
         return

@@ -13,7 +13,7 @@ from PIL import Image
 from gpu_workers.metering import Meter
 from gpu_workers.results import Result, Results
 from schemas import codec, topics
-from schemas.records import Task, TaskCompleted
+from schemas.records import Check, Task, TaskCompleted, Verdict
 from streams.api.app import build
 from streams.api.gateway import Gateway
 from streams.consumer import replies as addresses
@@ -120,6 +120,24 @@ def test_a_worker_that_refuses_answers_with_its_code(
     answer = post(demo, "packshots", photo, channel="amazon")
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "empty_cutout", "source")
     assert len(workers.tasks) == 1
+
+
+def test_a_picture_that_the_content_policy_refuses_is_not_handed_out(
+    demo: Client, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Check(
+        point="policy",
+        name="cutout.picture_class_flag",
+        outcome="fail",
+        measured=0.9,
+        limit="≤ 0.5",
+        rule="own@1/flags",
+    )
+    refused = Verdict(outcome="fail", checks=[seen], rules="gates")
+    monkeypatch.setattr("streams.services.pictures.verdict_of", lambda *_: refused)
+    answer = post(demo, "packshots", photo, channel="amazon")
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "output_refused", "photograph")
+    assert "own@1/flag" in answer.json()["detail"]
 
 
 def test_work_that_is_too_late_to_begin_is_not_begun(
