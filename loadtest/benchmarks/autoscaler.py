@@ -5,8 +5,8 @@ replicas take 60, 300 or 900 s to start (autoscaler_pool). Ours is streams.scali
 it; what a task takes it knows with an error. Each of the others has the settings that are best for the very trace that
 it is measured on, found by search: the cheapest of those that miss no more than a tenth above the fewest.
 
-Ours was tuned on the trace of seed 1; any other seed is held out. A course is the same for the same seed and start, on any
-machine at any load, so starts may be run one by one: `python -m loadtest.benchmarks.autoscaler --seed 2 --start 300`.
+Ours was tuned on the trace of seed 1; any other seed is held out. A course is the same for the same seed and start, at
+any load, so starts may be run one by one: `python -m loadtest.benchmarks.autoscaler --seed 2 --start 300`.
 """
 
 import argparse
