@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
@@ -26,11 +26,12 @@ from schemas import topics
 from schemas.records import CatalogChanged
 from streams.consumer.reading import read
 from streams.facts import Database
+from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.supervisor import Supervisor
 from streams.services import local, submission
 from streams.services.event_files import read_events
-from streams.services.submission import Sender, Submitted
+from streams.services.submission import Submitted
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "loadtest" / "rendering" / "catalogue" / "catalogue.jsonl"
@@ -39,7 +40,7 @@ COPIES = 100
 WITHIN_S = 1500.0
 POLL_S = 1.0
 
-Tally = Mapping[str, float]
+Tally = dict[str, float]
 
 
 class Bed:
@@ -85,10 +86,11 @@ class Bed:
             return Counter(submission.fate(each, facts).state for each in sent)
 
     def _topics(self) -> Tally:
-        names = [each.name for each in topics.every(self._settings.retry_delays_ms)]
-        sizes = Counter[str]()
+        names = [each.name for each in topics.every(tuple(map(int, self._settings.retry_delays_ms)))]
+        sizes: Tally = {}
         for each in read(self._settings, names):
-            sizes[f"topic.{each.topic}"] += topics.size_bytes(each.key, each.value or b"", each.headers)
+            size = topics.size_bytes(each.key, each.value or b"", each.headers)
+            sizes[f"topic.{each.topic}"] = sizes.get(f"topic.{each.topic}", 0) + size
         return sizes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,17 @@ class Count(click.ParamType):
         return count
 
 
+class Within(click.FloatRange):
+    """A number of a range; click's own takes NaN for one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
 @click.command()
 @click.option("--products", type=Count(), required=True, metavar="COUNT", help="Products in all: 2M.")
 @click.option(
@@ -50,21 +62,21 @@ class Count(click.ParamType):
 )
 @click.option(
     "--assets",
-    type=click.FloatRange(0.1, 1000),
+    type=Within(0.1, 1000),
     default=6.0,
     show_default=True,
     help="Pictures of a product, over all channels.",
 )
 @click.option(
     "--peak",
-    type=click.FloatRange(1, 1000),
+    type=Within(1, 1000),
     default=3.0,
     show_default=True,
     help="The busiest hour's rate, to the mean.",
 )
 @click.option(
     "--years",
-    type=click.FloatRange(0, 100),
+    type=Within(0, 100),
     default=1.0,
     show_default=True,
     help="For how long changes have come, of the topics that keep them.",

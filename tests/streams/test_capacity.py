@@ -120,6 +120,14 @@ def test_what_is_no_count_is_refused(said: str) -> None:
     assert "--products" in done.output
 
 
+@pytest.mark.parametrize("option", ["--assets", "--peak", "--years"])
+@pytest.mark.parametrize("said", ["nan", "inf", "-1", "1e400"])
+def test_what_is_no_number_is_refused(option: str, said: str) -> None:
+    done = CliRunner().invoke(command, ["--products", "1", "--changes-per-day", "1", option, said])
+    assert done.exit_code == 2
+    assert option in done.output
+
+
 def test_the_command_tells_the_same_as_text_and_as_json() -> None:
     asked = ["--products", "2M", "--changes-per-day", "300k", "--gpu", "h100"]
     told = json.loads(CliRunner().invoke(command, [*asked, "--json"]).stdout)

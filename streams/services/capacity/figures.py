@@ -75,7 +75,7 @@ class _Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(own: Path | None = None) -> Figures:
     """The figures, with those of a file of one's own in place of ours. Raises Refused, which names the file."""
-    ours = _converted(FILE, Figures)
+    ours: Figures = _converted(FILE, Figures)
     if own is None:
         return ours
     theirs = _converted(own, _Own)
