@@ -41,6 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "calibrate:calibrate",
         "Propose a channel's limit of doubt by what people decided, or the weights of the doubt.",
     ),
+    "capacity": (
+        "capacity:capacity",
+        "Tell what an installation needs: processes, partitions, storage and money a month.",
+    ),
     "channels": ("channels:channels", "Channels: their rules, by name and version."),
     "check": ("system:check", "Check that everything is reachable and sane."),
     "connectors": (

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster as tests ask it: its API, made up nodes, and what kubelets would tell it."""
+"""A Kubernetes cluster as tests ask it: its API, made up nodes, and what kubelets and a provisioner would tell it."""
 
 import json
 import threading
@@ -14,6 +14,7 @@ import httpx
 
 Manifest = dict[str, Any]
 MANAGER = "packshot-test"
+PROVISIONER = "made-up.packshot.test"  # a driver of volumes has no slash in its name
 WITHIN_S = 240.0  # a busy machine's; each wait ends as soon as it may
 _POLL_S = 0.2
 _ZONE = "topology.kubernetes.io/zone"
@@ -61,6 +62,9 @@ class Cluster:
         found = self.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=labels)
         return [each for each in found if "deletionTimestamp" not in each["metadata"]]
 
+    def deployment(self, namespace: str, name: str) -> Manifest:
+        return self.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+
     def apply(self, manifest: Manifest, namespace: str, *, dry: bool = False) -> list[str]:
         """Applies it as `kubectl apply --server-side` does; an unknown field is Refused. The API's warnings."""
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry else {})}
@@ -71,6 +75,14 @@ class Cluster:
     def change(self, path: str, what: Manifest, manager: str = MANAGER) -> None:
         """A merge patch."""
         self.ask("PATCH", path, what, _MERGE, fieldManager=manager)
+
+    def resources(self) -> Iterator[tuple[str, Manifest]]:
+        """The path and description of every kind that can be listed."""
+        groups = [group["preferredVersion"]["groupVersion"] for group in self.get("/apis")["groups"]]
+        for version in ("v1", *groups):
+            for each in self._of(version).values():
+                if "list" in each["verbs"]:
+                    yield f"{_root(version)}/{each['name']}", each
 
     def _folder(self, manifest: Manifest, namespace: str) -> str:
         version = manifest["apiVersion"]
@@ -113,22 +125,28 @@ def add_node(
 
 
 @contextmanager
-def kubelets(cluster: Cluster) -> Iterator[None]:
-    """Tells of bound pods what kubelets would if all went well, until the block ends."""
-    ended = threading.Event()
+def kubelets(cluster: Cluster) -> Iterator[threading.Event]:
+    """Tells of bound pods what kubelets would if all went well, and of claims what a provisioner would, until the block
+    ends; not while the event is set.
+    """
+    ended, away = threading.Event(), threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        telling = threads.submit(_tell_of_all, cluster, ended)
+        telling = threads.submit(_tell_of_all, cluster, ended, away)
         try:
-            yield
+            yield away
         finally:
             ended.set()
             telling.result()
 
 
-def _tell_of_all(cluster: Cluster, ended: threading.Event) -> None:
+def _tell_of_all(cluster: Cluster, ended: threading.Event, away: threading.Event) -> None:
     while not ended.wait(_POLL_S):
+        if away.is_set():
+            continue
         for pod in cluster.items("/api/v1/pods"):
             _while_it_is_there(partial(_tell_of, cluster, pod))
+        for claim in cluster.items("/api/v1/persistentvolumeclaims"):
+            _while_it_is_there(partial(_provision, cluster, claim))
 
 
 def _while_it_is_there(tell: Callable[[], None]) -> None:
@@ -151,6 +169,22 @@ def _tell_of(cluster: Cluster, pod: Manifest) -> None:
         is_done = pod["spec"]["restartPolicy"] == "Never"  # of a job
         told = {"phase": "Succeeded"} if is_done else {"phase": "Running", "conditions": [_condition("Ready")]}
         cluster.change(f"{path}/status", {"status": told})
+
+
+def _provision(cluster: Cluster, claim: Manifest) -> None:
+    about = claim["metadata"]
+    asked = about.get("annotations", {}).get("volume.kubernetes.io/storage-provisioner")
+    if asked != PROVISIONER or "volumeName" in claim["spec"]:
+        return
+    spec = {
+        "capacity": claim["spec"]["resources"]["requests"],
+        "accessModes": claim["spec"]["accessModes"],
+        "storageClassName": claim["spec"]["storageClassName"],
+        "claimRef": {"namespace": about["namespace"], "name": about["name"], "uid": about["uid"]},
+        "csi": {"driver": PROVISIONER, "volumeHandle": about["uid"]},
+    }
+    made = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"of-{about['uid']}"}, "spec": spec}
+    cluster.apply(made, "")
 
 
 def _condition(which: str) -> Manifest:

@@ -232,6 +232,38 @@ def test_without_a_scaler_keda_asks_kafka_and_one_pool_has_one_number() -> None:
     assert "one number for a pool" in done.stderr
 
 
+def test_tokens_of_an_openid_provider_stand_in_for_passwords(tmp_path: Path) -> None:
+    """Of every role, and of KEDA where that asks Kafka; by settings that there are."""
+    node, oauth = CHART / "examples" / "gpu-node.yaml", tmp_path / "oauth.yaml"
+    said = {"tokenUrl": "https://id.example.com/token", "scope": "kafka", "ca": {"name": "id-ca"}}
+    oauth.write_text(yaml.safe_dump({"kafka": {"mechanism": "OAUTHBEARER", "oauth": said}}))
+    values = ("--values", str(node), "--values", str(oauth), "--set", "roles.scaler.enabled=false")
+    done = helm("template", "shop", str(CHART), *values)
+    assert done.returncode == 0, done.stderr
+    made = [each for each in yaml.safe_load_all(done.stdout) if each]
+    mounts = "/run/secrets/packshot"
+    for name, container in containers(made):
+        given = {each["name"]: each.get("value") for each in container["env"]}
+        assert unknown_settings(list(given)) == [], name
+        assert {key for key in given if "SASL" in key} == {"PACKSHOT_KAFKA_SASL_MECHANISM"}
+        assert given["PACKSHOT_KAFKA_SASL_MECHANISM"] == "OAUTHBEARER"
+        assert given["PACKSHOT_KAFKA_OAUTH_TOKEN_URL"] == "https://id.example.com/token"
+        assert given["PACKSHOT_KAFKA_OAUTH_CLIENT_ID"].removeprefix("packshot-") in acls.load()
+        assert given["PACKSHOT_KAFKA_OAUTH_CLIENT_SECRET_FILE"] == f"{mounts}/kafka/password"
+        assert given["PACKSHOT_KAFKA_OAUTH_CA_FILE"] == f"{mounts}/oauth-ca/ca.crt"
+        assert {f"{mounts}/kafka", f"{mounts}/oauth-ca"} <= {each["mountPath"] for each in container["volumeMounts"]}
+    for each in of(made, "TriggerAuthentication"):
+        told = {one["parameter"]: one["name"] for one in each["spec"]["env"]}
+        assert told == {
+            "username": "PACKSHOT_KAFKA_OAUTH_CLIENT_ID",
+            "oauthTokenEndpointUri": "PACKSHOT_KAFKA_OAUTH_TOKEN_URL",
+            "scopes": "PACKSHOT_KAFKA_OAUTH_SCOPE",
+        }
+    assert {one["metadata"]["sasl"] for each in of(made, "ScaledObject") for one in each["spec"]["triggers"]} == {
+        "oauthbearer"
+    }
+
+
 def test_each_role_is_the_user_that_has_its_rights(manifests: list[Manifest]) -> None:
     users = acls.load()
     for name, container in containers(manifests):
@@ -265,6 +297,8 @@ def test_selectors_choose_the_pods_that_they_are_for(manifests: list[Manifest]) 
         ("disruption.workers=0%", "disruption/workers"),
         ("settings.PACKSHOT_DATABASE_URL=postgresql://planted", "PACKSHOT_DATABASE_URL"),
         ("gpu.resource=gpu", "gpu/resource"),
+        ("kafka.mechanism=OAUTH", "kafka/mechanism"),
+        ("kafka.oauth.tokenUrl=id.example.com", "tokenUrl"),
     ],
 )
 def test_what_a_value_cannot_be_is_reported_before_anything_is_changed(said: str, why: str) -> None:

@@ -3,6 +3,8 @@
 Nodes are made up and no pod runs: test_image starts the pods themselves.
 """
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 from infra.servers import ControlPlane
-from tests.infra.cluster import Cluster, Manifest, Refused, add_node, kubelets, wait_for
+from tests.infra.cluster import PROVISIONER, Cluster, Manifest, Refused, add_node, kubelets, wait_for
 from tests.infra.go_modules import fetched
 from tests.infra.test_chart import CHART, EXAMPLES, helm
 from tests.infra.test_operators import MODULE as KEDA
@@ -26,7 +28,10 @@ OPERATORS = (
     (MONITORING, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"),
     (MONITORING, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"),
 )
+GPU_TAINT = {"key": "nvidia.com/gpu", "effect": "NoSchedule"}
+SPOT = {"cloud.google.com/gke-spot": "true"}
 RESTRICTED = {f"pod-security.kubernetes.io/{how}": "restricted" for how in ("enforce", "warn")}
+COMES_AND_GOES = ("events", "leases", "componentstatuses")
 HELM_WITHIN = "15m"  # of a busy machine
 
 
@@ -43,10 +48,33 @@ class Release:
         done = helm(*arguments, *where, "--wait", "--timeout", HELM_WITHIN)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def deployment(self, component: str) -> Manifest:
+        return self.cluster.deployment(self.namespace, f"shop-{component}")
+
+    def scale(self, component: str, replicas: int) -> None:
+        """As an autoscaler does."""
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/shop-{component}/scale"
+        self.cluster.change(path, {"spec": {"replicas": replicas}}, manager="keda")
+
     def nodes(self, component: str) -> list[str]:
         """Where its pods are that have a place."""
         pods = self.cluster.pods(self.namespace, component)
         return [each["spec"]["nodeName"] for each in pods if "nodeName" in each["spec"]]
+
+    def wait_until_bound(self, component: str, count: int) -> None:
+        wait_for(f"{count} of {component}", lambda: len(self.nodes(component)) == count)
+
+    def evict(self, component: str, *, works: bool = True) -> None:
+        """One of its pods, by the eviction API, which asks its budget: one that has a place, or one that waits."""
+        pods = self.cluster.pods(self.namespace, component)
+        name = next(each["metadata"]["name"] for each in pods if ("nodeName" in each["spec"]) is works)
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        self.cluster.ask("POST", f"/api/v1/namespaces/{self.namespace}/pods/{name}/eviction", eviction)
+
+    def wait_until_allowed(self, component: str, disruptions: int) -> None:
+        path = f"/apis/policy/v1/namespaces/{self.namespace}/poddisruptionbudgets/shop-{component}"
+        told = f"{disruptions} disruptions of {component}"
+        wait_for(told, lambda: self.cluster.get(path).get("status", {}).get("disruptionsAllowed") == disruptions)
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +87,24 @@ def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def away(cluster: Cluster) -> Iterator[threading.Event]:
+    """Kubelets, until it is set."""
+    with kubelets(cluster) as event:
+        yield event
+
+
 @pytest.fixture
-def release(request: pytest.FixtureRequest, cluster: Cluster, control_plane: ControlPlane) -> Iterator[Release]:
-    """It and its nodes are gone when the test has ended."""
+def release(
+    request: pytest.FixtureRequest, cluster: Cluster, control_plane: ControlPlane, away: threading.Event
+) -> Iterator[Release]:
+    """It, its nodes and its claims are gone when the test has ended."""
     namespace = request.node.name.replace("_", "-")[:40].strip("-")
     _make_namespace(cluster, namespace)
     made = Release(cluster, control_plane.kubeconfig, namespace)
-    with kubelets(cluster):
-        yield made
-        made.helm("uninstall", "shop", "--ignore-not-found")
+    yield made
+    away.clear()
+    made.helm("uninstall", "shop", "--ignore-not-found")
     for node in cluster.items("/api/v1/nodes"):
         cluster.ask("DELETE", f"/api/v1/nodes/{node['metadata']['name']}")
 
@@ -75,13 +112,15 @@ def release(request: pytest.FixtureRequest, cluster: Cluster, control_plane: Con
 def _define(cluster: Cluster, definition: Manifest) -> None:
     cluster.apply(definition, "")
     spec = definition["spec"]
-    served = f"/apis/{spec['group']}/{spec['versions'][0]['name']}"
+    served = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
 
     def is_known() -> bool:
+        """It is refused as well while its storage is being made ready."""
         try:
-            return spec["names"]["kind"] in {each["kind"] for each in cluster.get(served)["resources"]}
+            cluster.items(served)
         except Refused:
             return False
+        return True
 
     wait_for(spec["names"]["kind"], is_known)
 
@@ -137,3 +176,113 @@ def test_laptop_fits_four_cores_and_eight_gibibytes(release: Release) -> None:
     release.helm("install", "shop", str(CHART), "--values", str(CHART / "examples" / "laptop.yaml"))
     for role in ("streams", "publisher", "retrier", "gateway", "worker-cutout", "worker-compose"):
         assert release.nodes(role) == ["laptop"]
+
+
+def test_a_release_comes_changes_goes_back_and_leaves_nothing_but_volumes(release: Release) -> None:
+    cluster = release.cluster
+    add_node(cluster, "cores", "a", cores=64)
+    slices = {"nvidia.com/mig-1g.18gb": "4"}
+    product = {"nvidia.com/gpu.product": "NVIDIA-H200"}
+    add_node(cluster, "gpu", "a", taints=[GPU_TAINT], resources=slices, labels=product)
+    _make_what_gpu_node_takes_for_granted(release)
+    before = _everything(cluster)
+
+    node = ("--values", str(CHART / "examples" / "gpu-node.yaml"))
+    release.helm("install", "shop", str(CHART), *node)
+    claim = f"/api/v1/namespaces/{release.namespace}/persistentvolumeclaims/packshot-cache-h200"
+    assert cluster.get(claim)["status"]["phase"] == "Bound"
+    assert release.nodes("worker-cutout") == ["gpu"]
+    assert set(release.nodes("streams")) == {"cores"}
+    release.scale("worker-cutout", 3)
+    release.wait_until_bound("worker-cutout", 3)
+
+    release.helm("upgrade", "shop", str(CHART), *node, "--set", "settings.PACKSHOT_STALLED_AFTER_S=900")
+    assert _told(release, "PACKSHOT_STALLED_AFTER_S") == ["900"]
+    assert release.deployment("worker-cutout")["spec"]["replicas"] == 3
+    release.helm("rollback", "shop", "1")
+    assert _told(release, "PACKSHOT_STALLED_AFTER_S") == []
+    assert release.deployment("worker-cutout")["spec"]["replicas"] == 3
+
+    release.helm("uninstall", "shop")
+    wait_for("nothing left", lambda: {each[0] for each in _everything(cluster) - before} == {"persistentvolumes"})
+    assert cluster.get(claim)["status"]["phase"] == "Bound"
+
+
+def _make_what_gpu_node_takes_for_granted(release: Release) -> None:
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "x"}
+    storage = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "shared"},
+        "provisioner": PROVISIONER,
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "packshot-cache-h200"},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": "shared",
+            "resources": {"requests": {"storage": "8Gi"}},
+        },
+    }
+    for each in (runtime, storage, claim):
+        release.cluster.apply(each, release.namespace)
+
+
+def _everything(cluster: Cluster) -> set[tuple[str, str, str]]:
+    """Kind, namespace and name of all that there is."""
+    return {
+        (kind["name"], each["metadata"].get("namespace", ""), each["metadata"]["name"])
+        for path, kind in cluster.resources()
+        if kind["name"] not in COMES_AND_GOES
+        for each in cluster.items(path)
+    }
+
+
+def _told(release: Release, variable: str) -> list[str]:
+    [container] = release.deployment("worker-cutout")["spec"]["template"]["spec"]["containers"]
+    return [each["value"] for each in container["env"] if each["name"] == variable]
+
+
+def test_three_zones_share_gpus_by_urgency_and_let_nodes_be_drained(release: Release, away: threading.Event) -> None:
+    cluster = release.cluster
+    for zone in "abc":
+        add_node(cluster, f"cores-{zone}", zone)
+        add_node(cluster, f"gpu-{zone}", zone, taints=[GPU_TAINT], labels=SPOT, resources={"nvidia.com/gpu": "4"})
+    release.helm("install", "shop", str(CHART), "--values", str(CHART / "examples" / "three-zones-spot.yaml"))
+    assert sorted(release.nodes("worker-cutout")) == ["gpu-a", "gpu-b", "gpu-c"]
+    assert set(Counter(release.nodes("streams"))) == {"cores-a", "cores-b", "cores-c"}
+    wait_for("the autoscaler's least", lambda: release.deployment("gateway")["spec"]["replicas"] == 3)
+
+    release.scale("worker-cutout-spot", 9)
+    release.wait_until_bound("worker-cutout-spot", 9)  # with the urgent ones, all twelve
+    release.scale("worker-cutout", 5)
+    release.wait_until_bound("worker-cutout", 5)
+    assert len(release.nodes("worker-cutout-spot")) == 7
+    wait_for("two preempted", lambda: _preempted(release) == {"worker-cutout-spot": 2})
+    release.scale("worker-cutout", 3)
+    release.wait_until_bound("worker-cutout-spot", 9)  # who waited has them back
+
+    _drain(release, away)
+
+
+def _preempted(release: Release) -> Counter[str]:
+    events = release.cluster.items(f"/api/v1/namespaces/{release.namespace}/events", fieldSelector="reason=Preempted")
+    return Counter(each["involvedObject"]["name"].removeprefix("shop-").rsplit("-", 2)[0] for each in events)
+
+
+def _drain(release: Release, away: threading.Event) -> None:
+    """While a worker more is wanted than there are GPUs; what is evicted does not come back."""
+    release.scale("worker-cutout-spot", 10)
+    release.wait_until_allowed("worker-cutout-spot", 2)  # a quarter of ten may be away, and one is
+    release.wait_until_allowed("streams", 1)
+    away.set()
+    for component, allowed in (("worker-cutout-spot", 2), ("streams", 1)):
+        for _ in range(allowed):
+            release.evict(component)
+        with pytest.raises(Refused) as refused:
+            release.evict(component)
+        assert refused.value.status == 429
+    release.evict("worker-cutout-spot", works=False)

@@ -9,8 +9,20 @@ What every container of ours is told. `role` is the name of its Kafka user, `dra
 - {name: PACKSHOT_KAFKA_PARTITIONS, value: {{ $values.kafka.partitions | quote }}}
 {{- if hasPrefix "SASL" $values.kafka.protocol }}
 - {name: PACKSHOT_KAFKA_SASL_MECHANISM, value: {{ $values.kafka.mechanism }}}
+{{- if eq $values.kafka.mechanism "OAUTHBEARER" }}
+- {name: PACKSHOT_KAFKA_OAUTH_TOKEN_URL, value: {{ $values.kafka.oauth.tokenUrl | required "kafka.oauth.tokenUrl is where OAUTHBEARER has its tokens from" | quote }}}
+- {name: PACKSHOT_KAFKA_OAUTH_CLIENT_ID, value: {{ $values.kafka.userPrefix }}{{ .role }}}
+- {name: PACKSHOT_KAFKA_OAUTH_CLIENT_SECRET_FILE, value: /run/secrets/packshot/kafka/password}
+{{- with $values.kafka.oauth.scope }}
+- {name: PACKSHOT_KAFKA_OAUTH_SCOPE, value: {{ . | quote }}}
+{{- end }}
+{{- if $values.kafka.oauth.ca.name }}
+- {name: PACKSHOT_KAFKA_OAUTH_CA_FILE, value: /run/secrets/packshot/oauth-ca/ca.crt}
+{{- end }}
+{{- else }}
 - {name: PACKSHOT_KAFKA_SASL_USERNAME, value: {{ $values.kafka.userPrefix }}{{ .role }}}
 - {name: PACKSHOT_KAFKA_SASL_PASSWORD_FILE, value: /run/secrets/packshot/kafka/password}
+{{- end }}
 {{- end }}
 {{- if $values.kafka.ca.name }}
 - {name: PACKSHOT_KAFKA_SSL_CA_FILE, value: /run/secrets/packshot/kafka-ca/ca.crt}
@@ -80,6 +92,7 @@ What every container of ours is told. `role` is the name of its Kafka user, `dra
 {{- $names := list -}}
 {{- if hasPrefix "SASL" $values.kafka.protocol }}{{ $names = append $names "kafka" }}{{ end -}}
 {{- if $values.kafka.ca.name }}{{ $names = append $names "kafka-ca" }}{{ end -}}
+{{- if and $values.kafka.oauth.ca.name (eq $values.kafka.mechanism "OAUTHBEARER") (has "kafka" $names) }}{{ $names = append $names "oauth-ca" }}{{ end -}}
 {{- if $values.secrets.sealing.name }}{{ $names = append $names "sealing" }}{{ end -}}
 {{- if $values.secrets.s3.name }}{{ $names = append $names "s3" }}{{ end -}}
 {{- if and $values.secrets.signing.name (eq .component "publisher") }}{{ $names = append $names "signing" }}{{ end -}}
@@ -104,6 +117,9 @@ What every container of ours is told. `role` is the name of its Kafka user, `dra
 {{- end }}
 {{- if has "kafka-ca" $names }}
 - {name: kafka-ca, secret: {secretName: {{ $values.kafka.ca.name }}, items: [{key: {{ $values.kafka.ca.key }}, path: ca.crt}]}}
+{{- end }}
+{{- if has "oauth-ca" $names }}
+- {name: oauth-ca, secret: {secretName: {{ $values.kafka.oauth.ca.name }}, items: [{key: {{ $values.kafka.oauth.ca.key }}, path: ca.crt}]}}
 {{- end }}
 {{- if has "sealing" $names }}
 - {name: sealing, secret: {secretName: {{ $values.secrets.sealing.name }}, items: [{key: {{ $values.secrets.sealing.key }}, path: keys}]}}
