@@ -1,5 +1,5 @@
-"""What stands between noida-db and its clients: it answers a fetch at once and with all that there is, whatever wait and
-whatever size were asked for.
+"""What stands between noida-db and its clients: it answers a fetch at once and with all that there is, whatever wait
+and whatever size were asked for.
 
 Consumers would ask again without a pause, each of them using up a core. An answer like the one before it, which is
 what an idle topic gives, is held back for a moment here. One that is too large for a client is cut. Everything else

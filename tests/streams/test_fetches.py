@@ -1,4 +1,4 @@
-"""A backlog on the in-memory broker that is larger than any client takes at once: it is read to its end all the same."""
+"""A backlog on the in-memory broker that is larger than any client takes at once is read to its end all the same."""
 
 import asyncio
 import struct
@@ -112,12 +112,11 @@ def _varint(number: int) -> bytes:
 def test_each_partition_keeps_whole_batches_and_the_first_in_any_case(
     version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = answer(
-        version, [BATCH * 200, b"", BATCH * 3, struct.pack(">qi", 0, 5000) + bytes(5000), BATCH + BATCH[:40]]
-    )
+    large = struct.pack(">qi", 0, 5000) + bytes(5000)
+    whole = answer(version, [BATCH * 200, b"", BATCH * 3, large, BATCH + BATCH[:40]])
     monkeypatch.setattr(fetches, "FRAME_BYTES_MAX", 10 * 250)
     monkeypatch.setattr(fetches, "PARTITION_BYTES_MIN", 1)
-    kept = [BATCH * 2, b"", BATCH * 2, struct.pack(">qi", 0, 5000) + bytes(5000), BATCH]
+    kept = [BATCH * 2, b"", BATCH * 2, large, BATCH]
     assert fetches.cut(whole, version) == answer(version, kept)
 
 
