@@ -160,7 +160,7 @@ def test_an_original_that_only_its_sender_could_squeeze_in_is_kept_and_replay_sa
 def test_a_record_that_is_small_only_as_it_is_packed_is_refused_where_others_write(
     settings: Settings, size_bytes: int
 ) -> None:
-    """Packed, 30 KB may be 1 GB: that takes its readers' memory, or stands before those that unpack no more than 100 MB."""
+    """Packed, 30 KB may be 1 GB: that takes its readers' memory, or stands before those that unpack but 100 MB."""
     record = Outgoing(topics.CATALOG.name, b"k", bytes(size_bytes), [])
     (answer,) = answers_to_others(settings, record)
     assert answer is not None
