@@ -70,7 +70,8 @@ HEADER_OVERHEAD_BYTES = 10
 class Topic:
     """A topic, what may be written to it, and what the broker is told of it.
 
-    `retention_days` None keeps records for ever. `max_bytes` bounds a batch, so every record.
+    `retention_days` None keeps records for ever. `max_bytes` bounds a batch, so every record: as it is packed, and
+    where others may write, as it is unpacked.
     """
 
     name: str
@@ -83,12 +84,22 @@ class Topic:
         """How long records are kept at least; -1 for ever."""
         return -1 if self.retention_days is None else self.retention_days * DAY_MS
 
+    @property
+    def is_unpacked(self) -> bool:
+        """Whether the broker unpacks what it is sent.
+
+        It counts packed bytes: 30 KB may hold a record of 1 GB, which takes the memory of whoever unpacks it, or stands
+        before readers for ever that refuse to. Where only we write, producers have a limit of their own.
+        """
+        return self.max_bytes == WRITTEN_BY_OTHERS_BYTES
+
     def config(self, replication: int) -> dict[str, str]:
         """The settings that we rely on, as Kafka names them, with `replication` copies of each record.
 
         Times are the broker's: a sender's may be -1 or years off, and records are counted and expire by them.
         """
-        return {
+        unpacked = {"compression.type": "uncompressed"} if self.is_unpacked else {}
+        return unpacked | {
             "cleanup.policy": "delete",
             "max.message.bytes": str(self.max_bytes),
             "message.timestamp.type": "LogAppendTime",

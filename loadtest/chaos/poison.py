@@ -219,8 +219,9 @@ def _large(its: _Named, *, topic: topics.Topic) -> Poison:
 
 
 def _packed(its: _Named, *, topic: topics.Topic) -> Poison:
-    """Small as the broker counts, and more than a letter may hold."""
-    return replace(its.poison("packed", topic, its.rng.randbytes(40) + bytes(PACKED_BYTES)), packed=True)
+    """Small as it is sent, and more than a letter may hold; a broker that unpacks it does not take it."""
+    made = its.poison("packed", topic, its.rng.randbytes(40) + bytes(PACKED_BYTES))
+    return replace(made, packed=True, end="refused" if topic.is_unpacked else "letter")
 
 
 def _hook_of_nobody(its: _Named, *, key: bytes | None) -> Poison:

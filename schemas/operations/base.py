@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import msgspec
 import msgspec.inspect
@@ -77,7 +77,19 @@ class Description:
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parameters of one operation, under the names that merchants know."""
+    """The parameters of one operation, under the names that merchants know.
+
+    Those `of_ours` only the flow sets, by what it knows to be right; no recipe, default or caller may.
+    """
+
+    of_ours: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def given(cls, values: Mapping[str, str]) -> Self:
+        """From the texts of a recipe or a caller. Raises BadParameters naming the parameter."""
+        if wrong := sorted(cls.of_ours & values.keys()):
+            raise BadParameters(f"`{wrong[0]}` is not to be given here", wrong[0])
+        return cls.parse(values)
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Self:

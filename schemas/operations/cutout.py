@@ -1,6 +1,6 @@
 """The parameters of a cutout."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import field
 from msgspec.structs import replace
@@ -15,11 +15,14 @@ class CutoutParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fie
 
     `keep_own_alpha`: a source that is cut out already keeps its alpha, bit for bit. `shadow.own`: whether the shadow
     that such a source has in its alpha stays. `speckle_share`: islands and pinholes under this share of the subject's
-    area go. `retouch`: the strokes of a person, by the digest of their blob, see schemas.retouching. `subject`: the
+    area go. `retouch`: the strokes of a person, by the digest of their blob, see schemas.retouching; only a case of
+    their tenant sets it, for whoever names a digest may not be who sent what has it. `subject`: the
     product alone, so that people make it uncertain; everything that stands out, people included; auto is everything for
     what people wear, by the product's category, and the product alone otherwise. `model`: the network NAME@VERSION
     that is asked in place of the one that works; a recalled one is not.
     """
+
+    of_ours: ClassVar[frozenset[str]] = frozenset({"retouch"})
 
     keep_own_alpha: Annotated[
         bool, described("Keep its own cutout", "a photograph that is cut out already stays as it is")

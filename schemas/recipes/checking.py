@@ -116,7 +116,7 @@ def _parameters(operation: str, values: Mapping[str, str], path: str) -> Problem
 
 def _complaint(operation: str, values: Mapping[str, str]) -> str:
     try:
-        OPERATIONS[operation].parameters.parse(values)
+        OPERATIONS[operation].parameters.given(values)
     except (BadParameters, msgspec.ValidationError) as error:
         message = str(error).partition(" - at `$")[0]
         return "" if "missing required field" in message else message

@@ -34,7 +34,7 @@ CLOSE_S = 10.0
 RECONNECT_MS = 500
 RENEWED_WAIT_S = 0.5  # one that may not write would connect without end
 CREATED_WITHIN_S = 30.0
-# Uncompressed, where topics' limits count compressed bytes: what others wrote small may go back. The broker closes the
+# Unpacked, where limits of our own topics count packed bytes: what was written small may go back. The broker closes the
 # connection on a request beyond 100 MiB, and librdkafka would try again for minutes.
 REQUEST_BYTES = 16 * topics.MIB
 # Below every topic's limit: the broker refuses a batch as a whole, so a record that is too large goes alone.

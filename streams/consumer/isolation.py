@@ -133,10 +133,8 @@ class Isolation:
             return
         with self._gate.alone():
             self._attempt(delivery)
-            try:
+            with self._noted_unless_it_ends(delivery):
                 yield
-            finally:
-                self._survived(delivery)
 
     def work(
         self,
@@ -208,6 +206,17 @@ class Isolation:
             isolated_total.labels(self._role).inc()
             message = f"whoever worked on it was gone before it ended, {TRIES_MAX} times"
             raise EndedTheProcess(message, untouchable=tries > TRIES_MAX + 1)
+
+    @contextmanager
+    def _noted_unless_it_ends(self, delivery: Delivery) -> Iterator[None]:
+        """The try is forgotten, whatever comes of it, but for what ends the process: a SystemExit, the panic of a
+        library in Rust. That is no Exception, so that nobody makes a letter of it."""
+        try:
+            yield
+        except Exception:
+            self._survived(delivery)
+            raise
+        self._survived(delivery)
 
     def _survived(self, delivery: Delivery) -> None:
         try:

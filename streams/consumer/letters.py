@@ -378,13 +378,14 @@ def _bytes(value: object) -> bytes:
 
 
 def _longer_history(delivery: Delivery, refusal: Refused, now_ms: int) -> str:
-    """All failures as JSON, without the oldest ones where there are too many."""
+    """All failures as JSON; where there are too many the first stays, which says where a record stood before all."""
     message = printable(refusal.message, HISTORY_MESSAGE_MAX)
     code, field = refusal.code, refusal.field
     last = Failure(now_ms, delivery.position, delivery.attempt, refusal.kind, code, field, message)
-    failures = [msgspec.json.encode(each) for each in [*delivery.history, last][-HISTORY_MAX:]]
-    while sum(map(len, failures)) > HISTORY_BYTES_MAX and len(failures) > 1:
-        del failures[0]
+    every = [*delivery.history, last]
+    failures = [msgspec.json.encode(each) for each in [*every[:1], *every[1:][1 - HISTORY_MAX :]]]
+    while sum(map(len, failures)) > HISTORY_BYTES_MAX and len(failures) > 2:
+        del failures[1]
     return f"[{b','.join(failures).decode()}]"
 
 

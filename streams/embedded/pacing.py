@@ -1,13 +1,17 @@
-"""What stands between noida-db and its clients: it answers an empty fetch at once, whatever wait was asked for.
+"""What stands between noida-db and its clients: it answers a fetch at once and with all that there is, whatever wait
+and whatever size were asked for.
 
 Consumers would ask again without a pause, each of them using up a core. An answer like the one before it, which is
-what an idle topic gives, is held back for a moment here; everything else passes through as it is.
+what an idle topic gives, is held back for a moment here. One that is too large for a client is cut. Everything else
+passes through as it is.
 """
 
 import asyncio
 import struct
 import threading
 from dataclasses import dataclass, field
+
+from streams.embedded.fetches import cut
 
 HOLD_S = 0.05
 
@@ -73,11 +77,12 @@ class Pacing:
 
 @dataclass
 class _Pending:
-    """What a connection waits for, by correlation id; and the broker's own place, and the one to give out for it."""
+    """What a connection waits for, by correlation id, fetches with their versions; and the broker's own place, and the
+    one to give out for it."""
 
     own_place: bytes
     given_place: bytes
-    fetches: set[int] = field(default_factory=set)
+    fetches: dict[int, int] = field(default_factory=dict)
     names: set[int] = field(default_factory=set)
 
 
@@ -88,9 +93,9 @@ def _place(port: int) -> bytes:
 
 async def _requests(client: asyncio.StreamReader, broker: asyncio.StreamWriter, pending: _Pending) -> None:
     while (frame := await _read(client)) is not None:
-        api, _, correlation = _REQUEST.unpack_from(frame)
+        api, version, correlation = _REQUEST.unpack_from(frame)
         if api == _FETCH:
-            pending.fetches.add(correlation)
+            pending.fetches[correlation] = version
         elif api in _NAMES_THE_BROKER:
             pending.names.add(correlation)
         await _write(broker, frame)
@@ -101,10 +106,11 @@ async def _answers(broker: asyncio.StreamReader, client: asyncio.StreamWriter, p
     while (frame := await _read(broker)) is not None:
         (correlation,) = _SIZE.unpack_from(frame)
         if correlation in pending.fetches:
-            pending.fetches.discard(correlation)
+            version = pending.fetches.pop(correlation)
             if len(frame) == last_length:
                 await asyncio.sleep(HOLD_S)
             last_length = len(frame)
+            frame = cut(frame, version)
         elif correlation in pending.names:
             pending.names.discard(correlation)
             frame = frame.replace(pending.own_place, pending.given_place)

@@ -34,6 +34,7 @@ from sqlalchemy import Row, Select, delete, func, insert, select, tuple_
 
 from schemas.envelope import Headers
 from streams.facts import tables as t
+from streams.facts.leases import is_over
 from streams.facts.repository import Repository
 
 Place = tuple[str, int]
@@ -103,8 +104,12 @@ class Outbox(Repository):
         return [_unsent(found[id]) for id in sorted(found)]
 
     def left(self, before_ms: int, rows_max: int) -> list[Unsent]:
-        """What has lain here since before a Unix time, and all that is older by id; the oldest rows only."""
-        newest = select(func.max(_columns.id)).where(_columns.written_at_ms < before_ms).scalar_subquery()
+        """What has lain here since before a Unix time, and all that is older by id; the oldest rows only.
+
+        A row that is from later than any clock can be by now was written by one that has been set back since.
+        """
+        is_old = is_over(_columns.written_at_ms, before_ms, round(UNSENT_AFTER_S * 1000))
+        newest = select(func.max(_columns.id)).where(is_old).scalar_subquery()
         return [_unsent(row) for row in self._connection.execute(_ROWS.where(_columns.id <= newest).limit(rows_max))]
 
     def still(self, ids: Collection[int]) -> set[int]:

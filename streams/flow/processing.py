@@ -300,8 +300,8 @@ def event_key(delivery: Delivery) -> EventKey:
 
 
 def placed(event: Event, delivery: Delivery) -> Event:
-    """A campaign's event without a version with its first place on its topic, which it keeps when it comes back."""
-    if not isinstance(event, CampaignRequested | CampaignCancelled) or event.version or event.place:
+    """A campaign's event with its first place on its topic, which it keeps when it comes back."""
+    if not isinstance(event, CampaignRequested | CampaignCancelled) or event.place:
         return event
     first = delivery.history[0].position if delivery.history else delivery.position
     offset = first.rpartition("/")[2]

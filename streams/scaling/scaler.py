@@ -61,7 +61,11 @@ class Scaler:
         """Looks once at all pools. Raises Unavailable where the brokers are away."""
         basis = self._ask_facts()
         for pool in POOLS:
-            self._board.put(self._number(pool, self._look(pool), basis))
+            state = self._look(pool)
+            try:
+                self._board.put(self._number(pool, state, basis))
+            except Exception:  # its number grows old; those of the others go on
+                log.exception("no number", pool=pool)
 
     def _ask_facts(self) -> Basis:
         now_s = self._clock.monotonic()

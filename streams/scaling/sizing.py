@@ -85,7 +85,8 @@ def replicas(observed: Observed, terms: Terms) -> int:
     jobs = _jobs(observed, terms)
     staffed = _staffed(observed, terms)
     spare = max(observed.ready - staffed, 0.0)
-    wanted = math.ceil(round(staffed + max((_for(job, jobs, spare, terms) for job in jobs), default=0.0), 6))
+    needed = staffed + max((_for(job, jobs, spare, terms) for job in jobs), default=0.0)
+    wanted = math.ceil(round(min(needed, terms.replicas_max), 6))
     if wanted and not observed.ready and _may_wait(jobs, staffed, terms):
         wanted = 0
     return min(max(wanted, _held_ready(observed, terms)), terms.replicas_max)

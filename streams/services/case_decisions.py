@@ -16,6 +16,7 @@ from streams.facts import Case, Review
 from streams.flow.processors.planning import redone
 from streams.flow.processors.retouching import OPERATION, check
 from streams.runtime.errors import Refused
+from streams.services import masks
 from streams.services.case_views import Outcome, checks_of
 
 
@@ -84,6 +85,7 @@ def _cutout_again(
     if decision.retouch is not None:
         if blobs is None:
             raise Refused("bad_retouch", "strokes cannot be kept here", field="retouch")
+        masks.check(blobs, case.tenant, decision.retouch, known)
         marks = msgspec.structs.replace(decision.retouch, source=decision.retouch.source or origin.source.sha256)
         digest = blobs.put(strokes.written(marks), strokes.MEDIA_TYPE)
     event = CutoutRetouched(

@@ -9,14 +9,14 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
 from schemas.recipes.cookbook import Cookbook
-from schemas.records import CatalogChanged, Submission
+from schemas.records import CampaignCancelled, CampaignRequested, CatalogChanged, Submission
 from streams.facts import Database, Facts
 from streams.flow.processors.intake import content
 from streams.flow.relay import Sender
@@ -28,8 +28,9 @@ SOURCE = "packshot/api"
 REMOTE = frozenset({"http", "https", "s3"})
 EVERYTHING = "/"  # what `packshot up` opens to whoever sits at the machine; that is no one who comes by HTTP
 
-
 VERSION_MAX = 2**63 - 1  # as records have it
+CAMPAIGN_VERSION_MAX = 2**62
+T = TypeVar("T", bound="Submission | Refused")
 
 
 class Invalid(Refused):
@@ -63,6 +64,18 @@ def _numbered(event: CatalogChanged, newest: dict[str, int]) -> CatalogChanged:
     return replace(event, version=version)
 
 
+def _newer(event: T, facts: Facts, newest: dict[str, int]) -> T:
+    """A campaign's event without a version with one above its campaign's newest, whoever's clock gave that; `newest` is
+    kept up."""
+    if not isinstance(event, CampaignRequested | CampaignCancelled) or event.version:
+        return event
+    if event.campaign not in newest:
+        known = facts.campaigns.progress(event.tenant, event.campaign)
+        newest[event.campaign] = 0 if known is None else known.rank
+    newest[event.campaign] = min(max(next_version(), newest[event.campaign] + 1), CAMPAIGN_VERSION_MAX)
+    return replace(event, version=newest[event.campaign])
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Takes events of one tenant. `file_roots` are the folders that sources may lie in as files."""
@@ -92,6 +105,7 @@ class Catalogue:
         event = parsed({"type": "CampaignRequested", **fields, "tenant": tenant, "campaign": campaign})
         with self.database.read() as facts:
             submission.check_makeable(event, facts.recipes.cookbook())
+            event = _newer(event, facts, {})
         return self._sent(event)
 
     def cancel(self, tenant: str, campaign: str, reason: str) -> Submitted:
@@ -99,14 +113,16 @@ class Catalogue:
         with self.database.read() as facts:
             if facts.campaigns.get(tenant, campaign) is None:
                 raise Refused("unknown_campaign", f"no campaign is called {campaign!r}", field="campaign")
-        event = {"type": "CampaignCancelled", "tenant": tenant, "campaign": campaign, "reason": reason}
-        return self._sent(parsed(event))
+            fields = {"type": "CampaignCancelled", "tenant": tenant, "campaign": campaign, "reason": reason}
+            event = _newer(parsed(fields), facts, {})
+        return self._sent(event)
 
     def checked(self, tenant: str, values: Iterable[object]) -> "list[Submission | Refused]":
         """Each of many events as JSON, or what is wrong with it."""
         with self.database.read() as facts:
             cookbook = facts.recipes.cookbook()
-            each = [(value, self._checked(tenant, value, cookbook)) for value in values]
+            checked, campaigns = ((value, self._checked(tenant, value, cookbook)) for value in values), dict[str, int]()
+            each = [(value, _newer(event, facts, campaigns)) for value, event in checked]
             newest = facts.products.versions(
                 tenant, [event.sku for value, event in each if _asks_for_version(event, value)]
             )

@@ -36,7 +36,7 @@ from streams.flow.processors.retouching import OPERATION as CUTOUT
 from streams.flow.processors.retouching import check
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import showing
+from streams.services import masks, showing
 from streams.services.local_render import open_studio
 from streams.services.roles import s3_client
 from streams.services.showing import Shown
@@ -81,7 +81,10 @@ def preview(settings: Settings, database: Database, blobs: Blobs, tenant: str, r
         task = review.request.completed.task
         made_by = _cut_by(task, facts) if request.step == CUTOUT else None
         parameters = _cutout_parameters(task, request, facts) if request.step == CUTOUT else {}
+        known = _retouch_of(task, facts)
         network = _network(parameters, facts)
+    if request.retouch is not None:
+        masks.check(blobs, tenant, request.retouch, known)
     with turn(), open_studio(settings, network) as studio:
         making = _Making(settings, blobs, studio)
         if request.step == CUTOUT:
@@ -97,7 +100,7 @@ def marks(database: Database, blobs: Blobs, tenant: str, case_id: str) -> Retouc
     with database.read() as facts:
         review = _review(facts, tenant, PreviewRequest(case=case_id))
         task = review.request.completed.task
-        known = None if task.origin is None else facts.retouches.get(tenant, task.sku, task.origin.source)
+        known = _retouch_of(task, facts)
     return None if known is None or known.strokes is None else strokes.read(_blob(blobs, known.strokes))
 
 
@@ -109,15 +112,17 @@ def networks(settings: Settings, database: Database, blobs: Blobs) -> list[str]:
     return [ref for ref, each in known.items() if each.operation == CUTOUT and ref not in gone]
 
 
-def keep_mask(blobs: Blobs, data: bytes) -> str:
-    """The digest of a mask that was drawn elsewhere, which is kept for strokes to begin from. Raises Refused."""
+def keep_mask(blobs: Blobs, tenant: str, data: bytes) -> str:
+    """The digest of a mask that was drawn elsewhere, kept for a tenant's strokes to begin from. Raises Refused."""
     if len(data) > MASK_BYTES_MAX:
         raise Refused("too_large", f"{len(data):,} bytes where a mask has {MASK_BYTES_MAX:,} at most", field="mask")
     try:
         picture = decode(data, DecodeLimits(pixels_max=MASK_PIXELS_MAX), "the mask")
     except SourceError as error:
         raise Refused.because(error, field="mask") from error
-    return blobs.put(data, picture.media_type)
+    digest = blobs.put(data, picture.media_type)
+    masks.note(blobs, tenant, digest)
+    return digest
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ def _cutout_parameters(task: Task, request: PreviewRequest, facts: Facts) -> dic
     """What a cutout is made by: its recipe's parameters, and a person's over them. Raises Refused."""
     if task.origin is None or task.origin.cutout is None:
         raise Refused("bad_parameters", "the case's assets are made of no cutout", field="step")
-    known = facts.retouches.get(task.tenant, task.sku, task.origin.source)
+    known = _retouch_of(task, facts)
     wanted = CutoutRetouched(
         tenant=task.tenant, sku=task.sku, source=task.origin.source, version=1, parameters=request.parameters
     )
@@ -230,6 +235,11 @@ def _cutout_parameters(task: Task, request: PreviewRequest, facts: Facts) -> dic
     recipes = {} if made_by is None else made_by.task.step.parameters
     own = {name: value for name, value in recipes.items() if name not in (*before, STROKES)}
     return {**own, **strokes_before, **request.parameters}
+
+
+def _retouch_of(task: Task, facts: Facts) -> CutoutRetouched | None:
+    """The newest word on the cutout of a task's photograph."""
+    return None if task.origin is None else facts.retouches.get(task.tenant, task.sku, task.origin.source)
 
 
 def _network(parameters: Mapping[str, str], facts: Facts) -> str | None:

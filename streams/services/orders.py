@@ -150,7 +150,7 @@ def _with(path: Step, parameters: dict[str, str]) -> Step:
 
 def _check(step: Step) -> None:
     try:
-        OPERATIONS[step.operation].parameters.parse(step.parameters)
+        OPERATIONS[step.operation].parameters.given(step.parameters)
     except BadParameters as error:
         raise Refused(error.code, f"{step.operation}: {error}", field=error.field) from error
     if HEIGHT in OPERATIONS[step.operation].parameters.__struct_encode_fields__ and HEIGHT not in step.parameters:

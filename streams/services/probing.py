@@ -98,7 +98,7 @@ class Probe:
         """Probes; `tell` is given how many assets are done, of how many. Raises DatabaseUnavailable."""
         assets, found = self._drawn(), list[Found]()
         for done, asset in enumerate(assets, start=1):
-            found += self._asset(asset)
+            found += self._seen(asset)
             tell(done, len(assets))
         for each in found:
             log.warning("drift", **msgspec.to_builtins(each))
@@ -125,6 +125,14 @@ class Probe:
         if wanted.most and len(live) > wanted.most:
             return random.sample(live, wanted.most)
         return live
+
+    def _seen(self, asset: AssetPublished) -> list[Found]:
+        """What differs of an asset; what breaks whoever looks at it does, and the others are looked at all the same."""
+        try:
+            return list(self._asset(asset))
+        except Exception as error:
+            log.exception("unexpected error", tenant=asset.tenant, sku=asset.sku, asset=asset.asset)
+            return [_found(asset, asset.file.url, "altered", f"unexpected: {type(error).__name__}: {error}")]
 
     def _asset(self, asset: AssetPublished) -> Iterator[Found]:
         for file in (asset.file, *asset.renditions):

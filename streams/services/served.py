@@ -64,6 +64,8 @@ class Shopper:
             raise Refused("bad_url", f"{url} leads on more than {REDIRECTS_MAX} times", field="url") from error
         except httpx.HTTPError as error:
             raise Unavailable(f"{url} does not answer: {error or type(error).__name__}") from error
+        except ValueError as error:  # a host, perhaps one that a redirect names, that can be none: httpx looks it up
+            raise Refused("bad_url", f"{url} leads to no host: {error}", field="url") from error
 
 
 def _body(url: str, response: httpx.Response) -> bytes:

@@ -60,6 +60,13 @@ class CampaignFlow(Flow):
             written += self.steps[-1]
         return written
 
+    def read(self, event: Event, offset: int) -> list[Outgoing]:
+        """Delivers an event that stands at an offset; returns what is written."""
+        self.recorder.records.clear()
+        record = outgoing(event, "test")
+        self.processing.run([Delivery(record.topic, 0, offset, record.key, record.value, record.headers)])
+        return list(self.recorder.records)
+
     def of_campaign(self, name: str = "bf") -> list[str]:
         """The products that have assets of the campaign planned."""
         with self.database.read() as facts:
@@ -124,10 +131,21 @@ def test_an_unversioned_cancellation_that_comes_back_late_takes_nothing_away(flo
     assert flow.of_campaign() == ["A"]
 
 
-def test_any_version_is_newer_than_none(flow: CampaignFlow) -> None:
+def test_any_version_is_newer_than_none_and_who_writes_none_behind_it_is_told(flow: CampaignFlow) -> None:
     known(flow, "A", "B")
     flow.all_of(CAMPAIGN)
-    assert flow.all_of(replace(CAMPAIGN, skus=["B"], version=0)) == []
+    for late in (replace(CAMPAIGN, skus=["B"], version=0), replace(OFF, version=0)):
+        assert flow.letters(late) == [("imagery.dead", "version_missing")]
+    assert flow.of_campaign() == ["A"]
+
+
+@pytest.mark.parametrize("word", [replace(CAMPAIGN, skus=["B"], version=0), replace(OFF, version=0)])
+def test_one_without_a_version_that_was_there_before_is_only_late(flow: CampaignFlow, word: Submission) -> None:
+    known(flow, "A", "B")
+    flow.all_of(replace(CAMPAIGN, version=0))
+    flow.read(CAMPAIGN, 20)
+    for _ in range(2):
+        assert flow.read(word, 10) == []
     assert flow.of_campaign() == ["A"]
 
 
@@ -141,7 +159,7 @@ def test_a_campaign_that_was_cancelled_can_be_asked_for_again_by_a_higher_versio
     known(flow, "A")
     flow.all_of(CAMPAIGN, replace(OFF, version=2))
     assert flow.of_campaign() == []
-    assert flow.letters(replace(CAMPAIGN, skus=["A", "B"], version=0)) == []  # it is older than all that have one
+    assert flow.letters(replace(CAMPAIGN, skus=["A", "B"], version=0)) == [("imagery.dead", "version_missing")]
     assert tasks(flow.all_of(replace(CAMPAIGN, version=3)))
     assert flow.of_campaign() == ["A"]
 

@@ -10,15 +10,16 @@ from confluent_kafka import TopicPartition
 from msgspec.structs import replace as struct_replace
 
 from loadtest.benchmarks.message import Message
-from schemas.records import DecisionUndone, ReviewDecided, ReviewRequested
+from schemas.records import CampaignCancelled, CampaignRequested, DecisionUndone, ReviewDecided, ReviewRequested
 from streams.consumer import retrier
 from streams.consumer.clients import delivery
-from streams.consumer.letters import NOT_BEFORE
+from streams.consumer.letters import NOT_BEFORE, Outgoing
 from streams.facts import Database, Webhooks
 from streams.facts.claims import Claims
 from streams.facts.leases import CLOCKS_APART_MAX_MS
 from streams.facts.sealing import Sealer
 from streams.facts.webhooks import LEASE_MS
+from streams.services.catalogue import Catalogue, _Clock
 from streams.webhooks.slots import Slots
 from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, upsert
@@ -66,6 +67,39 @@ def test_a_case_that_was_claimed_an_hour_ahead_is_claimed_now(database: Database
     assert mine is not None
     assert not claims.keep(early, NOW_MS, NOW_MS + 120_000)
     assert claims.take(case_id, "eve", NOW_MS, NOW_MS + 60_000) is None
+
+
+def test_what_was_left_to_be_sent_an_hour_ahead_is_sent_now(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SetClock(NOW_MS + HOUR_MS)
+    monkeypatch.setattr("streams.facts.database.time", clock)
+    with database.begin() as facts:
+        facts.outbox.put([(("imagery.catalog", 0), Outgoing("imagery.reviews", b"k", b"v", []))])
+    with database.read() as facts:
+        assert facts.outbox.left(NOW_MS + HOUR_MS - 30_000, 9) == []
+        assert [each.value for each in facts.outbox.left(NOW_MS - 30_000, 9)] == [b"v"]
+
+
+def test_a_campaign_that_is_taken_back_by_a_slower_clock_is_taken_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = Flow(database)
+    flow.say(upsert())
+    catalogue = Catalogue(database, flow.recorder, ())
+    clock = SetClock(NOW_MS + HOUR_MS)
+    monkeypatch.setattr("streams.services.catalogue.time", clock)
+    monkeypatch.setattr("streams.services.catalogue.next_version", _Clock())
+    flow.say(catalogue.request("demo", "SALE", {"skus": ["A"], "channels": ["instagram"]}).event)
+    clock.now_ms = NOW_MS
+    monkeypatch.setattr("streams.services.catalogue.next_version", _Clock())  # another process
+    request = {"type": "CampaignRequested", "campaign": "SALE", "skus": ["A"], "channels": ["amazon"]}
+    for event in catalogue.checked("demo", [request, {"type": "CampaignCancelled", "campaign": "SALE"}, request]):
+        assert isinstance(event, CampaignRequested | CampaignCancelled)
+        flow.say(event)
+    assert [each.channel for each in flow.assets() if each.campaign == "SALE"] == ["amazon"]
+    flow.say(catalogue.cancel("demo", "SALE", "over").event)
+    assert [each.channel for each in flow.assets() if each.campaign == "SALE"] == []
 
 
 class Patient(Broker):

@@ -57,6 +57,7 @@ def test_topics_that_we_made_are_as_they_should_be(settings: Settings) -> None:
 
 
 LESS = {
+    "compression_type": ("producer", "uncompressed"),
     "cleanup_policy": ("compact", "delete"),
     "max_message_bytes": ("1000000", str(topics.MIB)),
     "message_timestamp_type": ("CreateTime", "LogAppendTime"),

@@ -2,8 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from streams.facts import Database, Trials
 from streams.runtime.errors import Refused, Unavailable
 
 ROLE, TOPIC = "streams", "imagery.catalog"
+DEATHS_MAX = 100
 
 
 class Killed(BaseException):
@@ -38,8 +39,15 @@ def read(offset: int, partition: int = 0) -> Delivery:
 class Group:
     """Processes one after the other that read a partition, commit after each record, and die of `killers`."""
 
-    def __init__(self, trials: Trials, deadly: set[int], end: int, untouchable: Collection[int] = ()) -> None:
-        self._trials = trials
+    def __init__(
+        self,
+        trials: Trials,
+        deadly: set[int],
+        end: int,
+        untouchable: Collection[int] = (),
+        noting: "Callable[[Trials], Trials]" = lambda its: KilledTrials(its),
+    ) -> None:
+        self._trials = noting(trials)
         self._untouchable = untouchable
         self._deadly = deadly
         self._end = end
@@ -55,9 +63,10 @@ class Group:
                 self._process(batch)
             except Killed:
                 self.deaths += 1
+                assert self.deaths < DEATHS_MAX, "it ends for ever"
 
     def _process(self, batch: int) -> None:
-        isolation = Isolation(ROLE, KilledTrials(self._trials))
+        isolation = Isolation(ROLE, self._trials)
         while self.committed < self._end:
             offsets = range(self.committed, min(self.committed + batch, self._end))
             for offset in offsets:
@@ -95,6 +104,22 @@ def test_a_record_that_ends_its_process_is_dead_and_all_others_are_done(trials: 
     assert group.refusals == {("ended_the_process", "poison")}
     assert sorted(set(group.done)) == [0, 1, 3, 4]
     assert group.deaths <= CAREFUL_FROM_STARTS + TRIES_MAX
+
+
+def test_one_that_ends_its_process_by_what_nobody_catches_is_dead_too(trials: Trials) -> None:
+    """The process tidies up on its way out, where one that is killed does not."""
+    group = Group(trials, {2}, end=5, noting=lambda its: its)
+    group.run_until_at_the_end()
+    assert group.dead == [2]
+    assert sorted(set(group.done)) == [0, 1, 3, 4]
+
+
+def test_what_ends_as_an_error_is_forgotten(trials: Trials) -> None:
+    for _ in range(CAREFUL_FROM_STARTS + TRIES_MAX + 1):
+        isolation = Isolation(ROLE, trials)
+        with suppress(ValueError), isolation.trying(read(4)):
+            raise ValueError
+    assert {each.kind for each in trials.every()} == {"start"}
 
 
 def test_one_that_ends_whoever_looks_at_it_is_dead_without_a_look(trials: Trials) -> None:

@@ -23,10 +23,11 @@ from streams.publishing.publication import Publication
 from streams.publishing.renditions import Encoded
 from streams.publishing.signing.keys import self_made
 from streams.publishing.signing.signer import Signing
+from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services import probing
 from streams.services.probing import Probe, Probed, Wanted
-from streams.services.served import Shopper
+from streams.services.served import Served, Shopper
 from tests.streams.shop import GRACE_S, Shop
 from tests.streams.test_signing import request
 
@@ -224,6 +225,28 @@ def test_what_is_gone_or_broken_is_reported_and_ends_nothing(world: World) -> No
     world.cdn.changed = lambda key, body, headers: (b"<html>" if key.endswith(".avif") else body, headers)
     found = world.probed()
     assert drifts(found) == {"gone", "altered"}
+
+
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", "a..b", "xn--", "xn--zzzzzzzzzzzzzzzzzzzz.example"])
+def test_a_redirect_to_what_can_be_no_host_is_refused(host: str) -> None:
+    with Shopper(timeout_s=10) as shopper, pytest.raises(Refused, match="no host"):
+        shopper.get(f"http://{host}/a.jpg")
+
+
+def test_what_breaks_the_probe_is_reported_and_all_others_are_probed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish()
+    get = Shopper.get
+
+    def broken(shopper: Shopper, url: str) -> Served:
+        if url.endswith(".avif"):
+            raise KeyError("what nobody foresaw")
+        return get(shopper, url)
+
+    monkeypatch.setattr(Shopper, "get", broken)
+    (found,) = world.probed().found
+    assert (found.drift, "KeyError" in found.seen) == ("altered", True)
 
 
 def test_a_cdn_that_is_away_and_a_slow_one_are_reported(world: World) -> None:

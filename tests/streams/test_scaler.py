@@ -287,6 +287,16 @@ def test_while_the_brokers_are_away_it_goes_on_and_says_that_it_knows_nothing(
         board.of("cutout")
 
 
+def test_a_pool_that_it_breaks_on_has_no_number_and_the_others_have(tmp_path: Path, board: Board, clock: Clock) -> None:
+    def seen(pool: Pool) -> PoolState:
+        return PoolState({}, 0) if pool == "cutout" else state(waiting=5000, members=1)
+
+    Scaler(Settings(), Database(f"sqlite:///{tmp_path}/facts.db"), board, clock).looking(seen).look()
+    with pytest.raises(Unavailable):
+        board.of("cutout")
+    assert board.of("compose").replicas > 1
+
+
 def test_no_more_than_partitions_and_budget_allow() -> None:
     of = state(partitions=12)
     assert demand.terms(Settings(), of, 300.0).replicas_max == 12

@@ -186,3 +186,10 @@ def test_a_replica_that_finds_no_room_is_no_slow_start() -> None:
     starts.step(COLD_START_MAX_S + 3, 1, 1)  # given up
     starts.step(COLD_START_MAX_S + 9, 2, 2)
     assert starts.cold_start_s == 300.0
+
+
+def test_work_without_end_has_all_that_there_may_be() -> None:
+    """As a hostile completion may make of a mean: it says what its task took."""
+    load = LaneLoad(waiting_s=math.inf, task_s=math.inf)
+    terms = Terms(60.0, 7, {"urgent": 30.0, "standard": 120.0, "bulk": 480.0})
+    assert replicas(Observed({"bulk": load}, ready=1), terms) == 7

@@ -58,6 +58,7 @@ def campaign_cancelled(event: CampaignCancelled, facts: Facts) -> Answers:
     if known is None:
         message = f"no campaign is called {event.campaign!r}"
         raise Refused("unknown_campaign", message, field="campaign", transient=True)
+    _check_has_version(event, known)
     if rank_of(event) < known.rank:
         log.info("stale event", tenant=event.tenant, campaign=event.campaign, version=event.version)
         return []
@@ -84,10 +85,11 @@ def parts_of(event: CampaignRequested) -> list[CampaignRequested]:
 def _is_over(event: CampaignRequested, known: CampaignProgress) -> bool:
     """Whether a request has no say any more.
 
-    Raises Refused for one that says something else under the same version, or that has no version and comes after a
-    cancellation: it might be what was cancelled, sent twice.
+    Raises Refused for one that says something else under the same version, or that has no version and comes after one
+    that has, or after a cancellation: it might be what was cancelled, sent twice.
     """
     rank = rank_of(event)
+    _check_has_version(event, known)
     if rank < known.rank or (known.cancelled and rank == known.rank):
         return True
     if known.cancelled and not event.version:
@@ -99,6 +101,15 @@ def _is_over(event: CampaignRequested, known: CampaignProgress) -> bool:
         message = f"{event.campaign} version {event.version} is known with other content; a change needs a higher one"
         raise Refused("version_conflict", message, field="version")
     return False
+
+
+def _check_has_version(event: CampaignRequested | CampaignCancelled, known: CampaignProgress) -> None:
+    """Raises Refused for an event without a version that stands behind a request with one: whoever wrote it means it to
+    count, and it is older than all that have one. Before that one it is only late."""
+    request = known.request
+    if not event.version and request.version and 0 < request.place < event.place:
+        message = f"{event.campaign} has versions: to change it takes one above {max(known.rank, request.version)}"
+        raise Refused("version_missing", message, field="version")
 
 
 def _content(event: CampaignRequested) -> CampaignRequested:

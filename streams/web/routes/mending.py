@@ -101,7 +101,8 @@ def keep_mask(
     sent = data.get("mask")
     if not isinstance(sent, UploadFile):
         raise Refused("missing_input", "send a mask", field="mask")
-    return Response(Mask(mask=mending.keep_mask(visitor.place.blobs, sent.file.read())), headers=UNSTORED)
+    kept = mending.keep_mask(visitor.place.blobs, visitor.tenant, sent.file.read())
+    return Response(Mask(mask=kept), headers=UNSTORED)
 
 
 def _with_networks(step: StepView, known: list[str]) -> StepView:

@@ -163,6 +163,7 @@ def test_a_broker_that_is_away_is_said_and_the_same_again_works(demo: Client, wo
     ("what", "query", "code"),
     [
         ("cutouts", {"speckle": "1"}, "bad_parameters"),
+        ("cutouts", {"retouch": "0" * 64}, "bad_parameters"),  # strokes that anybody may have sent
         ("packshots", {}, "unknown_channel"),
         ("packshots", {"channel": "nowhere"}, "unknown_channel"),
         ("mockups", {"channel": "web", "seed": "x"}, "bad_parameters"),

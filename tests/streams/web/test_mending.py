@@ -17,14 +17,15 @@ from schemas import codec, retouching
 from schemas.records import CutoutRetouched, ModelReleased, TaskCompleted
 from schemas.retouching import Box, Brush, Click, Retouch, Scribble
 from streams.facts import Database
-from streams.services import cases, mending
+from streams.runtime.errors import Refused
+from streams.services import cases, masks, mending
 from streams.services.mending import PreviewRequest, Seen
 from streams.services.progress import Progress
 from streams.services.showing import Shown
 from streams.web.place import Place
 from tests.servers import skip_or_fail
 from tests.streams.case_flow import CHANNELS, case_of, finished, requested_reviews, retouch
-from tests.streams.flow import Flow, tasks, upsert
+from tests.streams.flow import Flow, Recorder, tasks, upsert
 from tests.streams.web import desk_world
 from tests.streams.web.browsing import NoBrowser, chromium, opened
 from tests.streams.web.conftest import Client
@@ -144,6 +145,34 @@ def test_a_mask_is_kept_and_a_text_is_none(sign_in: SignIn, place: Place, databa
     assert place.blobs.get(kept.json()["mask"]) == picture()
     assert client.post(address, files={"mask": ("mask.png", b"no picture", "image/png")}).status_code == 422
     assert client.post(address, data={"mask": "text"}).status_code in (400, 422)
+
+
+def test_strokes_begin_from_no_mask_of_another_tenant(sign_in: SignIn, place: Place, database: Database) -> None:
+    case_id = case_of(requested_reviews(Flow(database)))
+    client = sign_in("demo")
+    theirs = mending.keep_mask(place.blobs, "other", picture(90))
+    body: dict[str, Any] = {"case": case_id, "retouch": {"mask": theirs}}
+    refused = client.post("/desk/demo/mend/preview", json=body)
+    assert (refused.status_code, "no mask" in refused.text) == (422, True)
+    redo = cases.Decision(outcome="redo", step="cutout", retouch=Retouch(mask=theirs))
+    with pytest.raises(Refused, match="no mask"):
+        decided(place, case_id, redo)
+    assert mending.keep_mask(place.blobs, "demo", picture(90)) == theirs
+    assert decided(place, case_id, redo) == 1
+
+
+def test_a_mask_that_was_sent_before_masks_were_noted_may_stay(place: Place) -> None:
+    before = Retouch(mask=place.blobs.put(picture(91)))
+    known = retouch(strokes=place.blobs.put(retouching.written(before)))
+    masks.check(place.blobs, "demo", msgspec.structs.replace(before, marks=MARKS.marks), known)
+    with pytest.raises(Refused, match="no mask"):
+        masks.check(place.blobs, "demo", before, None)
+
+
+def decided(place: Place, case_id: str, decision: cases.Decision) -> int:
+    """The place of a person's word among those on a case; it is checked, not sent."""
+    about: dict[str, Any] = {"blobs": place.blobs, "is_trial": True, "twice_share": 0.0}
+    return cases.decide(place.database, Recorder(), "demo", case_id, decision, "ada", **about).version
 
 
 def drag(page: Page, *places: tuple[float, float]) -> None:
