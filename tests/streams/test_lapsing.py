@@ -280,6 +280,14 @@ def test_who_rejects_what_is_live_takes_it_down(flow: Kept, by_case: bool) -> No
     assert (gone.assets, gone.reason) == (["amazon-1"], f"retracted: {why}")
     assert flow.states()["amazon-1"] == "rejected"
     assert_rebuilt(flow)
+    recorder.records.clear()
+    if by_case:
+        cases.undo(flow.database, recorder, "demo", review.doubts[0].case, "it is not", "ada")
+    else:
+        decisions.undo(known(flow, review), recorder, "it is not", "ada")
+    said(flow, recorder)
+    assert flow.states()["amazon-1"] == "review"
+    assert_rebuilt(flow)
 
 
 def test_what_is_live_otherwise_stays_when_another_picture_is_rejected(flow: Kept) -> None:
