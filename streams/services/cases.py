@@ -22,7 +22,7 @@ from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
 from streams.runtime.settings import Settings
-from streams.services import case_views, double_review
+from streams.services import case_views, decisions, double_review
 from streams.services.case_decisions import Decision, event_of
 from streams.services.case_views import (
     About,
@@ -193,7 +193,7 @@ def decide(
     twice_share: float,
 ) -> Word:
     """Sends a person's decision; returns when the broker has it. `blobs` keeps strokes; a trial is checked, not sent.
-    Of `twice_share` (0..1) of the cases, two people decide.
+    Of `twice_share` (0..1) of the cases, two people decide. A rejection takes down what is live of just these pictures.
 
     Raises Refused: `unknown_case`; `review_closed` when nothing waits for it any more; `claim_lost` when its claim has
     ended, `case_claimed` when it is another's; `said_before` when others have to look, too; `bad_parameters` naming the
@@ -204,6 +204,7 @@ def decide(
         waiting = facts.cases.waiting([case_id])[case_id]
         retouch = _retouched(case, waiting, facts)
         said = facts.opinions.standing(case)
+        live = decisions.live(waiting, facts) if decision.outcome == "reject" else []
     if not waiting:
         raise Refused("review_closed", "nothing waits for this case any more", field="case_id")
     decided = event_of(case, waiting, decision, decided_by, retouch, blobs)
@@ -214,7 +215,7 @@ def decide(
         event = double_review.word(decided, case, said, twice_share)
     version = case.version + 1
     if not is_trial:
-        version = _said(database, sender, case, event, decision.epoch, decided_by)
+        version = _said(database, sender, case, event, decision.epoch, decided_by, live)
     is_final = not isinstance(event, OpinionGiven)
     return Word(case_id=case_id, version=version, outcome=decision.outcome, assets=len(waiting), is_final=is_final)
 
@@ -222,9 +223,12 @@ def decide(
 def undo(
     database: Database, sender: Sender, tenant: str | None, case_id: str, reason: str, decided_by: str
 ) -> DecisionUndone:
-    """Takes back the decision that stands on a case. Raises Refused `unknown_case`, `review_closed`."""
+    """Takes back the decision that stands on a case, and what it let pass by rules of before: see decisions.lapsed.
+
+    Raises Refused `unknown_case`, `review_closed`.
+    """
     with database.read() as facts:
-        case = _known(facts, tenant, case_id)
+        case, reviews = _known(facts, tenant, case_id), facts.cases.reviews(case_id)
     if case.decision is None:
         raise Refused("review_closed", "no decision stands that could be taken back", field="case_id")
     event = DecisionUndone(
@@ -235,7 +239,7 @@ def undo(
         reason=reason,
         decided_by=decided_by,
     )
-    _send(event, sender)
+    _send(sender, *decisions.lapsed(reviews, case.decision, reason, decided_by), event)
     return event
 
 
@@ -252,7 +256,7 @@ def take_back(
     if mine is None:
         return undo(database, sender, tenant, case_id, reason, decided_by)
     event = msgspec.structs.replace(mine, version=case.version + 1, reason=reason, withdrawn=True)
-    _send(event, sender)
+    _send(sender, event)
     return event
 
 
@@ -295,24 +299,19 @@ def next_case(database: Database, wanted: Wanted, holder: str) -> Claimed | None
 
 
 def _said(
-    database: Database,
-    sender: Sender,
-    case: Case,
-    event: _Said,
-    epoch: int | None,
-    decided_by: str,
+    database: Database, sender: Sender, case: Case, event: _Said, epoch: int | None, by: str, live: Sequence[Review]
 ) -> int:
     """Sends a word on a case under a claim; its place. The case is nobody's until the facts know the word."""
     claims, (at_ms, until_ms) = Claims(database), _lease()
-    mine = _take(database, case.case_id, decided_by) if epoch is None else Claim(case.case_id, decided_by, epoch, 0)
+    mine = _take(database, case.case_id, by) if epoch is None else Claim(case.case_id, by, epoch, 0)
     before = claims.say(mine, at_ms, until_ms)
     if before is None:
         raise _lost()
     if isinstance(event, CutoutRetouched):
-        _send(event, sender)
+        _send(sender, event)
         return event.version  # the claim ends by itself: what it was on is made again by then
     decision = msgspec.structs.replace(event, version=max(case.version, before) + 1)
-    _send(decision, sender)
+    _send(sender, decision, *(decisions.off_the_shop(live, event) if isinstance(event, ReviewDecided) else ()))
     claims.said(mine, decision.version, now_ms())
     return decision.version
 
@@ -365,9 +364,9 @@ def _lost() -> Refused:
     return Refused("claim_lost", "the claim has ended: somebody else may have the case by now", field="epoch")
 
 
-def _send(event: Event, sender: Sender) -> None:
+def _send(sender: Sender, *events: Event) -> None:
     with tracer.start_as_current_span("decide"):
-        sender.send([outgoing(event, "packshot/review", codec=sender.codec)])
+        sender.send([outgoing(event, "packshot/review", codec=sender.codec) for event in events])
 
 
 def _fitting(wanted: Wanted) -> Fitting:

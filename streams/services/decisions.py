@@ -1,11 +1,11 @@
-"""What people decide: on reviews, and on what is live. Each call sends one event and waits for its acknowledgement."""
+"""What people decide: on reviews, and on what is live. Each call sends events and waits for their acknowledgement."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from schemas.records import DecisionUndone, RetractionDecided, ReviewDecided
 from streams.consumer.letters import outgoing
-from streams.facts import Database, Review
+from streams.facts import Database, Facts, Review
 from streams.flow.processors.planning import redone
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused
@@ -14,8 +14,9 @@ from streams.runtime.observability import tracer
 Decided = TypeVar("Decided", ReviewDecided, DecisionUndone, RetractionDecided)
 
 
-def decide(review: Review, sender: Sender, **decision: Any) -> ReviewDecided:
-    """Sends a person's decision on a review, which one may decide alone: see double_review.check_alone.
+def decide(review: Review, sender: Sender, *, is_live: bool = False, **decision: Any) -> ReviewDecided:
+    """Sends a person's decision on a review, which one may decide alone: see double_review.check_alone. Of a picture
+    that `is_live` a rejection takes it down.
 
     Raises Refused for a redo with parameters that there are not.
     """
@@ -25,22 +26,79 @@ def decide(review: Review, sender: Sender, **decision: Any) -> ReviewDecided:
     )
     if event.redo:
         redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
-    return _sent(event, "decide", "packshot/review", sender)
+    decided = _sent(event, "decide", "packshot/review", sender)
+    for each in off_the_shop([review] if is_live else [], event):
+        _sent(each, "retract", "packshot/retract", sender)
+    return decided
+
+
+def live(reviews: Sequence[Review], facts: Facts) -> list[Review]:
+    """The reviews whose very picture is live: by rules of before it passed, and by newer ones it is asked about."""
+    products = {(each.request.completed.task.tenant, each.request.completed.task.sku) for each in reviews}
+    rows = [row for tenant, sku in products for row in facts.assets.of(tenant, sku)]
+    shown = {(row.live.tenant, row.live.sku, row.asset, row.live.file.content) for row in rows if row.live}
+    made = [(each, each.request.completed) for each in reviews]
+    return [each for each, of in made if (of.task.tenant, of.task.sku, each.asset, of.outputs[0].digest) in shown]
+
+
+def off_the_shop(live: Sequence[Review], event: ReviewDecided) -> list[RetractionDecided]:
+    """The take-down that a rejection of one product's `live` pictures means; what is to be redone stays until then."""
+    if event.approved or event.redo or not live:
+        return []
+    return [
+        RetractionDecided(
+            tenant=event.tenant,
+            sku=event.sku,
+            version=max(review.version for review in live),
+            assets=sorted({review.asset for review in live}),
+            reason=event.reason,
+            decided_by=event.decided_by,
+        )
+    ]
 
 
 def undo(review: Review, sender: Sender, reason: str, decided_by: str) -> DecisionUndone:
-    """Takes back the decision that stands on a review. Raises Refused where none does."""
-    if review.decision is None:
+    """Takes back the decision on a review: see standing. Raises Refused where there is none."""
+    decision = standing(review)
+    if decision is None:
         raise Refused("review_closed", "no decision stands that could be taken back", field="review_id")
-    event = DecisionUndone(
-        tenant=review.decision.tenant,
-        sku=review.decision.sku,
-        decision=review.decision,
+    return _sent(_undone(review, decision, reason, decided_by), "undo", "packshot/review", sender)
+
+
+def standing(review: Review) -> ReviewDecided | None:
+    """The decision that can be taken back.
+
+    One that lapsed can be, too, while other rules ask again: the picture that it let pass is live until then.
+    """
+    if review.state == "pending" and isinstance(review.last, ReviewDecided):
+        return review.last
+    return review.decision
+
+
+def lapsed(reviews: Sequence[Review], decision: ReviewDecided, reason: str, decided_by: str) -> list[DecisionUndone]:
+    """The words that take back what a case's approval let pass by rules of before, of reviews that wait again.
+
+    The flow knows them as settled by the case no more, and would leave their pictures live.
+    """
+    found = ((review, standing(review)) for review in reviews if review.state == "pending")
+    return [_undone(review, last, reason, decided_by) for review, last in found if last and _is_by(last, decision)]
+
+
+def _is_by(last: ReviewDecided, decision: ReviewDecided) -> bool:
+    """Whether a review's word followed from a case's decision; what was said of several cases is joined there."""
+    is_said = decision.decided_by in last.decided_by and decision.reason in last.reason
+    return last.approved and decision.approved and is_said
+
+
+def _undone(review: Review, decision: ReviewDecided, reason: str, decided_by: str) -> DecisionUndone:
+    return DecisionUndone(
+        tenant=decision.tenant,
+        sku=decision.sku,
+        decision=decision,
         version=review.rank + 1,
         reason=reason,
         decided_by=decided_by,
     )
-    return _sent(event, "undo", "packshot/review", sender)
 
 
 def retract(

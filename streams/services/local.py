@@ -88,14 +88,15 @@ def decide(settings: Settings, shortened: str, **decision: Any) -> ReviewDecided
         with database.read() as facts:
             review = _one_review(facts.reviews.every(), shortened, "pending")
             check_alone(review, facts, settings.review_twice_share)
-        return decisions.decide(review, producer, **decision)
+            is_live = decisions.live([review], facts) != []
+        return decisions.decide(review, producer, is_live=is_live, **decision)
 
 
 def undo(settings: Settings, shortened: str, reason: str, decided_by: str) -> DecisionUndone:
     """Takes back the decision on the review whose id begins with `shortened`. Raises Refused for one without."""
     with connect(settings) as (database, producer):
         with database.read() as facts:
-            decided = [review for review in facts.reviews.every(pending=False) if review.decision is not None]
+            decided = [each for each in facts.reviews.every(pending=False) if decisions.standing(each) is not None]
         review = _one_review(decided, shortened, "decided")
         return decisions.undo(review, producer, reason, decided_by)
 

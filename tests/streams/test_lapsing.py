@@ -3,21 +3,26 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from schemas import channels, codec
 from schemas.records import (
+    AssetWithheld,
     ChannelReleased,
     DecisionUndone,
     Event,
     PublishRequested,
     ReplanRequested,
+    RetractRequested,
     ReviewDecided,
     ReviewRequested,
 )
 from streams.consumer.letters import Delivery, Outgoing
 from streams.facts import Database, Review
+from streams.runtime.errors import Refused
+from streams.services import cases, decisions
 from streams.services.rebuilding import fill
-from tests.streams.flow import Flow, done, published, tasks, upsert
+from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 
 SHIPPED = (Path(channels.__file__).parent / "amazon.yaml").read_text()
 FILL = 0.86  # what the rules that ship let pass: 0.85 and more
@@ -215,3 +220,83 @@ def _written_early(flow: Kept) -> None:
     said = next(place for place, event in enumerate(events) if isinstance(event, ReviewDecided))
     first = next(place for place, event in enumerate(events) if isinstance(event, ReviewRequested))
     flow.log.insert(first + 1, flow.log.pop(said))
+
+
+def test_an_approval_that_lapsed_is_taken_back_with_the_picture_that_is_live_by_it(flow: Kept) -> None:
+    before, approval = live_by_approval(flow)
+    asked(flow, released(flow, "2026-11.2", 0.88))
+    recorder = Recorder()
+    decisions.undo(known(flow, before), recorder, "wrong key", "ada")
+    (gone,) = said(flow, recorder)
+    assert isinstance(gone, RetractRequested)
+    assert (gone.assets, gone.result_id) == (["amazon-1"], before.completed.result_id)
+    assert (flow.states()["amazon-1"], known(flow, before).state) == ("review", "pending")
+    with pytest.raises(Refused, match="no decision stands"):
+        decisions.undo(known(flow, before), recorder, "wrong key", "ada")
+    assert flow.say(approval) == []
+    assert_rebuilt(flow)
+
+
+def test_a_cases_approval_is_taken_back_with_what_is_live_by_it_and_asked_about_by_newer_rules(flow: Kept) -> None:
+    flow.say(rules("2026-11.1", 0.85))
+    before = asked(flow, upsert(), alpha_partial_share=0.9, fill=FILL)
+    (doubt,) = before.doubts
+    (request,) = flow.say(decision(before, case=doubt.case, checks=doubt.checks))
+    assert isinstance(request, PublishRequested)
+    flow.say(published(request))
+    review = asked(flow, released(flow, "2026-11.2", 0.88), alpha_partial_share=0.9, fill=FILL)
+    assert len(review.doubts) == 2, "the cutout, which was let pass, and what the newer rules say"
+    recorder = Recorder()
+    cases.undo(flow.database, recorder, "demo", doubt.case, "wrong key", "ada")
+    (gone,) = said(flow, recorder)
+    assert isinstance(gone, RetractRequested)
+    assert gone.result_id == before.completed.result_id
+    assert flow.states()["amazon-1"] == "review"
+    with flow.database.read() as facts:
+        assert facts.cases.open_doubts([review.review_id])[review.review_id] == {each.case for each in review.doubts}
+    assert_rebuilt(flow)
+
+
+def said(flow: Kept, recorder: Recorder) -> list[Event]:
+    """What follows from words that a person has sent."""
+    return [answer for record in recorder.records for answer in flow.say(codec.decode(record.value))]
+
+
+@pytest.mark.parametrize("by_case", [True, False])
+def test_who_rejects_what_is_live_takes_it_down(flow: Kept, by_case: bool) -> None:
+    live_by_approval(flow)
+    review = asked(flow, released(flow, "2026-11.2", 0.88))
+    recorder, why = Recorder(), "it is too small"
+    with flow.database.read() as facts:
+        (live,) = decisions.live([known(flow, review)], facts)
+    if by_case:
+        reject = cases.Decision(outcome="reject", reason=why)
+        cases.decide(flow.database, recorder, "demo", review.doubts[0].case, reject, "ada", twice_share=0.0)
+    else:
+        decisions.decide(live, recorder, is_live=True, approved=False, reason=why, decided_by="ada")
+    withheld, gone = said(flow, recorder)
+    assert isinstance(withheld, AssetWithheld)
+    assert isinstance(gone, RetractRequested)
+    assert (gone.assets, gone.reason) == (["amazon-1"], f"retracted: {why}")
+    assert flow.states()["amazon-1"] == "rejected"
+    assert_rebuilt(flow)
+    recorder.records.clear()
+    if by_case:
+        cases.undo(flow.database, recorder, "demo", review.doubts[0].case, "it is not", "ada")
+    else:
+        decisions.undo(known(flow, review), recorder, "it is not", "ada")
+    said(flow, recorder)
+    assert flow.states()["amazon-1"] == "review"
+    assert_rebuilt(flow)
+
+
+def test_what_is_live_otherwise_stays_when_another_picture_is_rejected(flow: Kept) -> None:
+    flow.say(rules("2026-11.1", 0.87))
+    review = asked(flow, upsert())
+    (request,) = flow.say(decision(review))
+    assert isinstance(request, PublishRequested)
+    shown = published(request)
+    flow.say(replace(shown, file=replace(shown.file, sha256="f" * 64)))
+    asked(flow, released(flow, "2026-11.2", 0.88))
+    with flow.database.read() as facts:
+        assert decisions.live([known(flow, review)], facts) == []

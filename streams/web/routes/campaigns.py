@@ -8,6 +8,7 @@ from litestar.response import Redirect
 
 from streams.facts import CampaignRow
 from streams.runtime.clock import now_ms
+from streams.services.in_the_making import waited_for
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.door import Form
 from streams.web.visitors import REVIEW, VIEW, Looking
@@ -31,11 +32,13 @@ def show_campaign(visitor: Looking, name: FromQuery[str], done: FromQuery[str] =
         progress = facts.campaigns.progress(visitor.tenant, name)
         assets = facts.assets.of_campaign(visitor.tenant, name)
         rows = facts.overviews.campaigns(visitor.tenant, CAMPAIGNS_MAX)
+        waits = waited_for(assets, facts)
     if progress is None:
         raise NotHere(f"no campaign is called {name!r}")
     row = next((each for each in rows if each.request.campaign == name), None)
     first = sorted(assets, key=lambda each: (each.state == "published", each.sku, each.asset))
-    return page(visitor, "campaign", progress=progress, row=row, assets=first, now_ms=now_ms(), done=done)
+    context = {"progress": progress, "row": row, "assets": first, "waits": waits, "now_ms": now_ms(), "done": done}
+    return page(visitor, "campaign", **context)
 
 
 @post("/desk/{tenant:str}/campaign/cancel", opt=REVIEW, sync_to_thread=True)

@@ -65,7 +65,8 @@ def show_product(visitor: Looking, sku: FromQuery[str], done: FromQuery[str] = "
     costs = {(each.asset): spent.get((sku, each.asset, each.version), 0) for each in assets}
     thumbs = {each.picture: each.is_right for each in words if each.purpose == "thumb"}
     context: dict[str, Any] = {"is_taken_down": not product.deleted and any(map(is_retracted, assets))}
-    context |= {"thumbs": thumbs, "assets": assets, "reviews": reviews, "timeline": timeline, "costs": costs}
+    said = {asset: (review, decisions.standing(review)) for asset, review in reviews.items()}
+    context |= {"thumbs": thumbs, "assets": assets, "said": said, "timeline": timeline, "costs": costs}
     return page(
         visitor, "product", product=product, done=done, currency=visitor.place.settings.price_currency, **context
     )

@@ -24,6 +24,8 @@ def show_quality(visitor: Looking) -> Response[str]:
     with visitor.place.read() as facts:
         judged = facts.overviews.judged(visitor.tenant)
         sample = sampling.sample(visitor.tenant, facts)
+        worst = _worst(judged)
+        known = facts.overviews.assets(visitor.tenant, [each.sku for each, _ in worst])
     return page(
         visitor,
         "quality",
@@ -33,7 +35,8 @@ def show_quality(visitor: Looking) -> Response[str]:
         course=Course.of(by_day(judged)),
         passed=sum(each.verdict.outcome == "pass" for each in judged),
         wrong=agreement.of(sample, ()).wrong,
-        worst=_worst(judged),
+        worst=worst,
+        live={(each.sku, each.asset) for assets in known.values() for each in assets if each.live},
         judged=len(judged),
         is_all=len(judged) < JUDGED_MAX,
     )

@@ -27,17 +27,22 @@ Digest = Annotated[str, QueryParameter(name="picture", max_length=64)]
 
 
 @get("/desk/{tenant:str}/sample", opt=REVIEW, sync_to_thread=True)
-def show_sample(visitor: Looking, skip: FromQuery[str] = "") -> Response[str]:
-    """The next picture of the sample for whoever asks; nothing on the page says what others said of it."""
+def show_sample(visitor: Looking, skip: FromQuery[str] = "", wrong: FromQuery[str] = "") -> Response[str]:
+    """The next picture of the sample for whoever asks; nothing on the page says what others said of it.
+
+    The picture that was said to be `wrong` before it can be taken down where it is live.
+    """
     skipped = [each for each in skip.split(",") if each][-SKIPPED_MAX:]
     with visitor.place.read() as facts:
         known = sampling.sample(visitor.tenant, facts)
         found = known.next_for(visitor.name, skipped=skipped)
         product = None if found is None else facts.products.get(visitor.tenant, found.sku)
+        before = next((each for each in known.passed if each.digest == wrong), None)
     mine = sum(any(each.rated_by == visitor.name for each in words) for words in known.words.values())
     title = "" if found is None else found.sku if product is None else product.event.title or found.sku
     further = ",".join([*skipped, found.digest if found else ""])
-    return page(visitor, "sample", picture=found, title=title, looked=mine, wrong=WRONG, skip=skip, further=further)
+    context = {"title": title, "looked": mine, "reasons": WRONG, "skip": skip, "further": further, "before": before}
+    return page(visitor, "sample", picture=found, **context)
 
 
 @get("/desk/{tenant:str}/sample/picture", opt=REVIEW, sync_to_thread=True)
@@ -62,7 +67,8 @@ def rate(visitor: Looking, data: Form) -> Redirect:
     digest = data.get("picture", "")
     sampling.look(place.database, place.sender, visitor.tenant, digest, visitor.name, is_right, reason)
     skipped = ",".join([*data.get("skip", "").split(","), digest][-SKIPPED_MAX:])
-    return Redirect(visitor.address("sample", skip=skipped.strip(",")), status_code=303, headers=UNSTORED)
+    address = visitor.address("sample", skip=skipped.strip(","), wrong="" if is_right else digest)
+    return Redirect(address, status_code=303, headers=UNSTORED)
 
 
 @post("/desk/{tenant:str}/product/rate", opt=VIEW, sync_to_thread=True)

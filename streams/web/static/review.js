@@ -141,7 +141,7 @@ function begin() {
   function tellCase(view) {
     const { about, again, title, sku, category, waiting, releases, deadline_ms: deadline } = view.summary;
     at("doubt").textContent = again ? `${about} · again: ${again}` : about;
-    at("title").textContent = title || sku;
+    Object.assign(at("title"), { textContent: title || sku, href: `${root.dataset.product}?sku=${encodeURIComponent(sku)}` });
     const due = deadline ? ` · due ${new Date(deadline).toISOString().slice(0, 16).replace("T", " ")}` : "";
     at("told").textContent = `${sku}${category ? ` · ${category}` : ""} · ${waiting} waiting, ${releases} released by this${due}`;
     const failing = view.checks.filter((check) => check.outcome !== "pass");

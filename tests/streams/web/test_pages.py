@@ -181,6 +181,7 @@ def test_a_late_campaign_says_so(sign_in: SignIn, database: Database) -> None:
     text = sign_in("demo").get("/desk/demo/campaigns").text
     assert re.findall(r'class="name" href="[^"]+">(\w+)', text) == ["late", "early"]
     assert text.count(">late</span>") == 1
+    assert "waits for its cutout" in sign_in("demo").get("/desk/demo/campaign?name=late").text
 
 
 def test_what_is_away_is_a_page(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
