@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from gpu_workers.engines import open_engine
-from gpu_workers.imaging.clips import read_webm
+from gpu_workers.imaging.clips import read_mp4
 from gpu_workers.models.manifest import load_manifest
 from gpu_workers.operations.base import ComposeRequest
 from gpu_workers.operations.cutout.cutout import cutout
@@ -166,7 +166,7 @@ def showcases(sample: Sample) -> Iterator[Cell]:
             yield Cell(motion, np.full((CELL_PX, CELL_PX, 3), 245, np.uint8), f"{refusal.code}: {refusal}")
             continue
         clip = next(file.data for file in made.files if file.role == "clip")
-        frames = read_webm(clip, list(FURTHEST)).frames
+        frames = read_mp4(clip, list(FURTHEST)).frames
         note = f"ΔE00 {made.measures['clip_delta_e_mean']:.2f}, {len(clip) / 1000:.0f} kB"
         yield from (Cell(f"{motion} {FURTHEST[number]}", frame, note) for number, frame in frames.items())
 

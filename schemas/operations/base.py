@@ -161,8 +161,7 @@ class Operation:
 
     `required`: the measures that a picture of it must have, each with the point of the checklist that it is for.
     `network`: whether a released model works on it. `beside`: the files that it makes besides its picture, by their
-    role, as media types; who names none is given the first of them. `in_recipes`: whether recipes may have it; else
-    only `packshot render` makes it.
+    role, as media types; who names none is given the first of them.
     """
 
     name: str
@@ -177,7 +176,6 @@ class Operation:
     required: Required = field(default_factory=dict)
     network: bool = False
     beside: Mapping[str, str] = field(default_factory=dict)
-    in_recipes: bool = True
 
     @property
     def makes_pictures(self) -> bool:

@@ -95,6 +95,5 @@ OPERATION = Operation(
     banned_by=frozenset({"scene"}),
     extent="canvas",
     required={**MOCKUP.required, **CLIP},
-    beside={"clip": "video/webm", "mail": "image/webp"},
-    in_recipes=False,
+    beside={"clip": "video/mp4", "mail": "image/webp"},
 )
