@@ -47,7 +47,7 @@ class Decoded:
 
 def mp4(frames: Iterable[Code], fps: int, packet: bytes) -> bytes:
     """Frames, each as `planes` has it and all of one size, as a VP9 clip of so many a second, which says what the XMP
-    `packet` says. In MP4, since that can be signed by C2PA, and WebM cannot; players find the index before the frames."""
+    `packet` says. In MP4, since C2PA signs that, and no WebM; its index lies before the frames, as players like it."""
     file = io.BytesIO()
     options = {"fflags": "+bitexact", "moov_size": str(_INDEX_BYTES)}
     with av.open(file, "w", format="mp4", options=options) as container:

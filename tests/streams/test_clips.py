@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from gpu_workers.imaging import clips
 from gpu_workers.imaging.metadata import COMPOSITE, xmp
+from gpu_workers.sources.media_types import sniff_published
 from schemas import codec
+from schemas.recipes.reading import BadRecipe, parse_recipe
 from schemas.records import (
     AssetPublished,
     AssetRetracted,
@@ -112,6 +114,7 @@ def test_a_clip_is_signed_and_one_that_was_changed_is_found_out(tmp_path: Path, 
         found = reading.read(data, each.media_type, key.anchors)
         assert (found.state, found.photograph) == ("trusted", f"urn:sha256:{'ab' * 32}"), each.role
         assert not {"c2pa.converted", "c2pa.resized.proportional"} & {one.action for one in found.actions}
+        assert sniff_published(data) == each.media_type
         changed = bytearray(data)
         changed[data.rindex(b"mdat" if each.role == "clip" else b"ANMF") + 40] ^= 1
         assert reading.read(bytes(changed), each.media_type, key.anchors).state == "altered"
@@ -129,7 +132,7 @@ def flow(tmp_path: Path) -> Flow:
 
 def shot(flow: Flow, **measures: float | None) -> list[object]:
     """What follows when a showcase was made, with some measures otherwise; None leaves one out."""
-    (cut,) = tasks(flow.say(replace(product("A", ["instagram"], height_cm="9.4"), recipe="showcase")))
+    (cut,) = tasks(flow.say(replace(product("A", ["shopify"], height_cm="9.4"), recipe="showcase")))
     (task,) = tasks(flow.say(done(cut)))
     made = done(task)
     changed = {**made.measures, **measures}
@@ -141,9 +144,25 @@ def shot(flow: Flow, **measures: float | None) -> list[object]:
 
 
 def test_the_showcase_recipe_asks_for_the_clip_to_go_live_with_its_poster(flow: Flow) -> None:
-    (request,) = [each for each in shot(flow) if isinstance(each, PublishRequested)]
-    assert request.asset == "instagram-1.showcase"
+    answers = shot(flow)
+    (request,) = [each for each in answers if isinstance(each, PublishRequested)]
+    assert request.asset == "shopify-1.showcase"
     assert [each.role for each in request.beside] == ["clip", "mail"], "and no mask"
+
+
+def test_nothing_goes_on_with_a_clip_since_only_its_poster_would() -> None:
+    recipe = """\
+name: clips
+version: 1
+steps:
+  - operation: cutout
+    next:
+      - operation: showcase
+        each: channel
+        next: [{operation: style}]
+"""
+    with pytest.raises(BadRecipe, match=r"clips\.yaml:8: .*style goes on with"):
+        parse_recipe(recipe, "clips.yaml")
 
 
 @pytest.mark.parametrize("name", ["clip_bytes", "clip_bt709", "clip_layer_delta_e", "clip_delta_e_mean"])
