@@ -188,7 +188,8 @@ def models(sample: Sample) -> Iterator[Cell]:
     """A garment on each mannequin."""
     yield Cell(sample.name, on(np.asarray(sample.cutout.pixels, np.uint8), np.full_like(sample.photograph, 255)))
     for body in LIBRARY.bodies:
-        request = ComposeRequest(channels.load("shopify"), {"model": body}, "T-shirts", library=LIBRARY)
+        wanted = {"model": body, "outputSize": "900x1120"}
+        request = ComposeRequest(channels.load("shopify"), wanted, "T-shirts", library=LIBRARY)
         made = compose_pool.compose("model", [sample.cutout], request)
         off, through = made.measures["seam_off_shoulder_cm"], made.measures["through_body_mm"]
         note = f"ΔE00 {made.measures['light_divided_delta_e']:.2f}, seam {off:.1f} cm off, {through:.1f} mm through"
