@@ -29,7 +29,6 @@ from streams.services.views import View
 About = Literal["cutout", "people", "source", "product", "text", "colour", "light", "style", "policy", "channel"]
 CaseState = Literal["waiting", "approved", "rejected", "redone", "superseded"]
 Outcome = Literal["approve", "reject", "redo"]
-MOVING = "mail"  # the role of a showcase's small moving picture: every browser shows it
 _RANKS: Mapping[str, int] = {"fail": 0, "review": 1, "not_run": 2, "pass": 3}
 _UNITS = {"px": "px", "bytes": "bytes", "share": "share", "dpi": "dots per inch", "deg": "degrees"}
 
@@ -62,8 +61,7 @@ class CaseCheck(View, frozen=True, kw_only=True):
 class CaseAsset(View, frozen=True, kw_only=True):
     """An asset of a case, and the checks on it, the worst of this case's first.
 
-    `also_in` are the other cases that it waits for: a decision on this one alone does not release it. `moving` is the
-    picture that moves as its clip does, where it has one.
+    `also_in` are the other cases that it waits for: one decision does not release it. `moving` shows its clip.
     """
 
     review_id: str
@@ -286,7 +284,7 @@ def _asset(review: Review, case: Case, open_cases: set[str]) -> CaseAsset:
         checks=sorted((_check(each) for each in review.request.verdict.checks), key=lambda check: _rank(check, case)),
         also_in=sorted(open_cases - {case.case_id}),
         deadline_ms=task.deadline_ms,
-        moving=next((picture_view(each) for each in review.request.completed.outputs if each.role == MOVING), None),
+        moving=next((picture_view(each) for each in review.request.completed.outputs if each.role == "mail"), None),
     )
 
 
