@@ -1,4 +1,4 @@
-"""Clips as files: frames of sRGB to VP9 in WebM and back, and the small moving picture that letters can show.
+"""Clips as files: frames of sRGB to VP9 in MP4 and back, and the small moving picture that letters can show.
 
 A clip says of itself that its colours are BT.709's, of limited range; who leaves that out is shown other colours by
 many players. Equal frames give equal bytes: one thread encodes, and nothing of the time or of chance is written.
@@ -23,12 +23,14 @@ from gpu_workers.imaging.compiled import compiled
 from gpu_workers.imaging.types import LUMINANCE_WEIGHTS, Code
 
 CODEC = "libvpx-vp9"
-WEBM, WEBP = "video/webm", "image/webp"
+MP4, WEBP = "video/mp4", "image/webp"
+_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP specification, part 3: MPEG-4
 _BT709, _LIMITED = 1, 1  # as ffmpeg numbers them: AVCOL_PRI_, AVCOL_TRC_, AVCOL_SPC_BT709, AVCOL_RANGE_MPEG
 # Constant quality up to a rate: at 30 of 63 wood and walls lost their grain. Speed 5 of 8, for time.
 _QUALITY = {"crf": "26", "deadline": "good", "cpu-used": "5", "row-mt": "0", "threads": "1", "lag-in-frames": "16"}
 _BITS_PER_S_MAX = 2_200_000  # five seconds are 1.4 MB at most
 _KR, _KG, _KB = (np.float32(share) for share in LUMINANCE_WEIGHTS)
+_INDEX_BYTES = 16_384  # a clip's index has some 20 bytes a frame, and 300 frames at most
 # Of a letter's picture: its longer side, how many frames a second, and libwebp's quality and effort.
 _MAIL_PX, _MAIL_FPS, _MAIL_QUALITY, _MAIL_EFFORT = 360, 10, 55, 2
 
@@ -43,11 +45,12 @@ class Decoded:
     is_bt709: bool
 
 
-def webm(frames: Iterable[Code], fps: int, tags: Mapping[str, str]) -> bytes:
-    """Frames, each as `planes` has it and all of one size, as a VP9 clip of so many a second, which says `tags`."""
+def mp4(frames: Iterable[Code], fps: int, packet: bytes) -> bytes:
+    """Frames, each as `planes` has it and all of one size, as a VP9 clip of so many a second, which says what the XMP
+    `packet` says. In MP4, since C2PA signs that, and no WebM; its index lies before the frames, as players like it."""
     file = io.BytesIO()
-    with av.open(file, "w", format="webm", options={"fflags": "+bitexact"}) as container:
-        container.metadata.update(tags)
+    options = {"fflags": "+bitexact", "moov_size": str(_INDEX_BYTES)}
+    with av.open(file, "w", format="mp4", options=options) as container:
         stream = None
         for number, stacked in enumerate(frames):
             stream = stream or _stream(container, stacked, fps)
@@ -57,10 +60,10 @@ def webm(frames: Iterable[Code], fps: int, tags: Mapping[str, str]) -> bytes:
             container.mux(stream.encode(frame))
         if stream is not None:
             container.mux(stream.encode(None))
-    return file.getvalue()
+    return file.getvalue() + (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
 
 
-def read_webm(file: bytes, wanted: Sequence[int]) -> Decoded:
+def read_mp4(file: bytes, wanted: Sequence[int]) -> Decoded:
     """The frames of a clip of these numbers. Raises ValueError for what is no clip."""
     try:
         with av.open(io.BytesIO(file), "r") as container:

@@ -15,7 +15,7 @@ from schemas.operations import OPERATIONS
 from streams.runtime.errors import Refused
 
 REPORT = "packshot-report.jsonl"
-SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "video/webm": ".webm"}
+SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "video/mp4": ".mp4"}
 _PICTURES = (".jpg", ".jpeg", ".png")
 _SNIFFED_BYTES = 4096  # formats show in a file's first bytes
 

@@ -14,7 +14,7 @@ from schemas.text import explained, whole
 
 Pool = Literal["cutout", "compose"]
 POOLS: tuple[Pool, ...] = get_args(Pool)
-Kind = Literal["cutout", "source", "picture", "transparent"]
+Kind = Literal["cutout", "source", "picture", "transparent", "clip"]
 Ground = Literal["asked", "own", "given"]
 Extent = Literal["fill", "canvas", "any"]
 Point = CheckedPoint
@@ -149,9 +149,9 @@ class SizedParameters(Parameters, frozen=True, kw_only=True, forbid_unknown_fiel
 class Operation:
     """What the flow knows of an operation: the schema half, `OPERATION` in the file of its name.
 
-    `makes`: a `cutout`; a `source` with all that is in it; a `picture` with its product's mask; a `transparent` one,
-    with which nothing goes on; None for the same as it was made of. `takes`: what it goes on with; nothing for one that
-    begins a recipe with the product's own file.
+    `makes`: a `cutout`; a `source` with all that is in it; a `picture` with its product's mask; a `transparent` one
+    or a `clip`, with which nothing goes on; None for the same as it was made of. `takes`: what it goes on with; nothing
+    for one that begins a recipe with the product's own file.
 
     `ground`: what is behind the product. It is `asked` for, and so measured; or its `own`, and channels that demand
     theirs ban it; or `given` by the step before it. `banned_by`: the words of channels' bans that ban it.
@@ -161,8 +161,7 @@ class Operation:
 
     `required`: the measures that a picture of it must have, each with the point of the checklist that it is for.
     `network`: whether a released model works on it. `beside`: the files that it makes besides its picture, by their
-    role, as media types; who names none is given the first of them. `in_recipes`: whether recipes may have it; else
-    only `packshot render` makes it.
+    role, as media types; who names none is given the first of them.
     """
 
     name: str
@@ -177,7 +176,6 @@ class Operation:
     required: Required = field(default_factory=dict)
     network: bool = False
     beside: Mapping[str, str] = field(default_factory=dict)
-    in_recipes: bool = True
 
     @property
     def makes_pictures(self) -> bool:

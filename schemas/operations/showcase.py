@@ -90,11 +90,10 @@ OPERATION = Operation(
     pool="compose",
     parameters=ShowcaseParameters,
     takes=frozenset({"cutout"}),
-    makes="picture",
+    makes="clip",  # what goes on with its poster would lose what moves
     ground="own",
     banned_by=frozenset({"scene"}),
     extent="canvas",
     required={**MOCKUP.required, **CLIP},
-    beside={"clip": "video/webm", "mail": "image/webp"},
-    in_recipes=False,
+    beside={"clip": "video/mp4", "mail": "image/webp"},
 )

@@ -96,11 +96,6 @@ def _step(
 def _operation(name: str, path: str) -> Problems:
     if name not in OPERATIONS:
         yield f"{path}.operation", f"no operation is called {name!r}; there are: {', '.join(OPERATIONS)}"
-    elif not OPERATIONS[name].in_recipes:
-        yield (
-            f"{path}.operation",
-            f"no recipe can have {name} yet: its files cannot be published; `packshot render` can",
-        )
 
 
 def _parameters(operation: str, values: Mapping[str, str], path: str) -> Problems:
@@ -139,7 +134,7 @@ def _order(step: RecipeStep, path: str, given: str | None) -> Problems:
             yield at, f"a {operation} is made of the product's own file, and so it begins a recipe"
         return
     if given is not None and given not in takes:
-        makers = " or ".join(name for name, each in OPERATIONS.items() if each.makes in takes and each.in_recipes)
+        makers = " or ".join(name for name, each in OPERATIONS.items() if each.makes in takes)
         begins = "a recipe begins with a cutout or a source; " if given == NOTHING else ""
         yield at, f"{begins}{operation} goes on with what {makers} makes, which is to come before it"
     elif _handed_on(operation, given) == "source" and (step.asset or not step.next):

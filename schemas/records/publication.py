@@ -77,7 +77,9 @@ Duties = Annotated[list[Duty], Meta(max_length=1024)]
 
 
 class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested", tag_field="type"):
-    """An asset that passed its gates, or a person, shall go live."""
+    """An asset that passed its gates, or a person, shall go live. `beside` are files that go live with its picture, by
+    their roles: a showcase's clip, and its moving picture for letters.
+    """
 
     tenant: Name
     sku: Sku
@@ -93,6 +95,7 @@ class PublishRequested(Record, frozen=True, kw_only=True, tag="PublishRequested"
     approved_by: Text | None = None
     models: Models = field(default_factory=list)
     provenance: Provenance | None = None
+    beside: Annotated[list[Blob], Meta(max_length=16)] = field(default_factory=list)
 
 
 class AssetWithheld(Record, frozen=True, kw_only=True, tag="AssetWithheld", tag_field="type"):
@@ -123,7 +126,7 @@ class Rendition(Record, frozen=True, kw_only=True):
     """One size and format of an asset on the origin, under an immutable name.
 
     `unsigned` is the digest of the file before it was signed, null where it is not; a signature makes other bytes of
-    the same file each time.
+    the same file each time. `role` is "" for a picture of the asset in some size; what moves has its own: clip, mail.
     """
 
     key: Uri
@@ -134,6 +137,7 @@ class Rendition(Record, frozen=True, kw_only=True):
     size_bytes: Bytes
     sha256: Sha256
     unsigned: Sha256 | None = None
+    role: Label = ""
 
     @property
     def content(self) -> str:

@@ -120,5 +120,5 @@ def _product(key: str, manifest: Manifest | Refused) -> str:
 
 
 def _smallest(renditions: list[Rendition], file: Rendition) -> str:
-    usable = [each for each in renditions if each.width_px >= 160 and each.media_type != "image/avif"]
+    usable = [each for each in renditions if not each.role and each.width_px >= 160 and each.media_type != "image/avif"]
     return min(usable, key=lambda each: each.width_px, default=file).key

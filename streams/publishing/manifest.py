@@ -31,7 +31,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 NO_CACHE = "no-cache"
 
 _FILE = re.compile(
-    r"(?P<product>[^/]+/[^/]+/)(?P<asset>[^/]+)/[0-9a-f]{16}-[0-9]+(\.(?P<serial>[0-9]{1,18})-[0-9a-f]{8})?\.[a-z]+"
+    r"(?P<product>[^/]+/[^/]+/)(?P<asset>[^/]+)/[0-9a-f]{16}-[0-9]+(\.(?P<serial>[0-9]{1,18})-[0-9a-f]{8})?\.[a-z0-9]+"
 )
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SLUG_MAX = 128  # a SKU's own limit on the wire, far below that of a file's name
@@ -154,13 +154,15 @@ def rendition_of(encoded: Encoded, start: Manifest, asset: str, cdn_base_url: st
         size_bytes=len(encoded.data),
         sha256=digest,
         unsigned=encoded.unsigned,
+        role=encoded.role,
     )
 
 
 def srcset(renditions: list[Rendition]) -> dict[str, str]:
-    """For each media type the value of an `img` or `source` element's srcset attribute, narrowest first."""
-    ordered = sorted(renditions, key=lambda rendition: rendition.width_px)
-    media_types = list(dict.fromkeys(rendition.media_type for rendition in renditions))
+    """For each media type the value of an `img` or `source` element's srcset attribute, narrowest first; what moves is
+    in none."""
+    ordered = sorted((each for each in renditions if not each.role), key=lambda rendition: rendition.width_px)
+    media_types = list(dict.fromkeys(rendition.media_type for rendition in renditions if not rendition.role))
     return {
         media_type: ", ".join(f"{one.url} {one.width_px}w" for one in ordered if one.media_type == media_type)
         for media_type in media_types

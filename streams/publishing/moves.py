@@ -102,7 +102,7 @@ class Turn:
         if event is None or live is None:
             return None
         same = (live.file.content, live.file.media_type) == (event.file.digest, event.file.media_type)
-        return live if same else None
+        return live if same and _moves_alike(event, live) else None
 
     def moved(self, written: Written | None, manifest_url: str, now_ms: int, grace_ms: int = 0) -> Manifest:
         """The manifest after this turn, or `start` itself when nothing moves.
@@ -179,7 +179,7 @@ class Turn:
         if not isinstance(event, PublishRequested) or live is None or live.version < event.version:
             return "new"
         same = (event.version, event.file.digest, event.models, event.verdict.rules)
-        if (live.version, live.file.content, live.models, live.verdict.rules) == same:
+        if (live.version, live.file.content, live.models, live.verdict.rules) == same and _moves_alike(event, live):
             return "repeated" if live.position == self.position else "settled"
         return "settled" if live.version > event.version or self._precedes(live) else "new"
 
@@ -319,6 +319,13 @@ class Turn:
         if self.is_deleted or self.product is None:
             return DELETED
         return f"not in the plan of version {self.product.version}"
+
+
+def _moves_alike(event: PublishRequested, live: ManifestAsset) -> bool:
+    """Whether what moves beside the live picture is just what is to be."""
+    return {(each.role, each.digest) for each in event.beside} == {
+        (each.role, each.content) for each in live.renditions if each.role
+    }
 
 
 def without(manifest: Manifest, names: Iterable[str]) -> Manifest:

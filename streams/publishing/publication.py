@@ -36,7 +36,7 @@ from streams.blobs.store import BadKey, BlobCorrupt, NotFound, ObjectStore, Prec
 from streams.facts import ProductState
 from streams.publishing.manifest import IMMUTABLE, Manifest, load, manifest_key, rendition_of, save
 from streams.publishing.moves import Announcement, Request, Taken, Turn, Written
-from streams.publishing.renditions import ENCODING, Encoded, NotAPicture, TooManyPixels, render
+from streams.publishing.renditions import ENCODING, EXTENSIONS, Encoded, NotAPicture, TooManyPixels, render
 from streams.publishing.signing.claims import source_type_in
 from streams.publishing.signing.signer import Signing
 from streams.runtime.errors import Refused, Unavailable
@@ -175,7 +175,7 @@ class Publication:
         try:
             data = self._blobs.get(event.file.digest)
             own = Encoded(event.file.media_type, event.file.width_px, event.file.height_px, data)
-            files = [own, *render(data, event.file.media_type)]
+            files = [own, *render(data, event.file.media_type), *self._beside(event)]
             return files if self._signing is None else self._signing.signed(event, files)
         except NotFound as error:
             raise Refused("blob_missing", str(error), field="file.digest") from error
@@ -185,6 +185,16 @@ class Publication:
             raise Refused("picture_too_large", str(error), field="file") from error
         except NotAPicture as error:
             raise Refused("not_a_picture", str(error), field="file.media_type") from error
+
+    def _beside(self, event: PublishRequested) -> list[Encoded]:
+        """What goes live with the picture, each as it was made and judged: nothing is encoded anew."""
+        for each in event.beside:
+            if each.media_type not in EXTENSIONS:
+                raise Refused("unknown_format", f"no {each.media_type} is published", field="beside.media_type")
+        return [
+            Encoded(each.media_type, each.width_px, each.height_px, self._blobs.get(each.digest), role=each.role)
+            for each in event.beside
+        ]
 
     def _note_taken(self, turn: Turn, moved: Manifest) -> list[AssetRetracted]:
         """The retractions of this request: those it made before and those it makes now, noted before they happen."""

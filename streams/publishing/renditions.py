@@ -17,7 +17,13 @@ import pyvips
 WIDTHS_PX = (320, 640, 1080, 1600)
 OPAQUE_FORMATS = ("image/jpeg", "image/webp", "image/avif")
 ALPHA_FORMATS = ("image/png", "image/webp", "image/avif")
-EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
+EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "video/mp4": "mp4",
+}
 
 _LOADERS = {"image/jpeg": "jpegload", "image/png": "pngload", "image/webp": "webpload", "image/avif": "heifload"}
 _REDUCTION_LEAST = 2  # by Lanczos alone, so that it is not seen that the decoder or an earlier size shrank before it
@@ -50,13 +56,15 @@ class TooManyPixels(NotAPicture):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as a file; `unsigned` is the digest of what it was before it was signed, None where it is not."""
+    """A picture as a file; `unsigned` is the digest of what it was before it was signed, None where it is not. `role`
+    is "" but for what moves, see `Rendition`."""
 
     media_type: str
     width_px: int
     height_px: int
     data: bytes
     unsigned: str | None = None
+    role: str = ""
 
 
 def render(
@@ -169,7 +177,7 @@ def _encode(image: pyvips.Image, media_type: str, fine: bool) -> Encoded:
                 **profile,
             )
         case _:
-            raise ValueError(f"no rendition can be {media_type!r}; known are {', '.join(EXTENSIONS)}")
+            raise ValueError(f"no rendition can be {media_type!r}; known are {', '.join(_LOADERS)}")
     return Encoded(media_type, image.width, image.height, data)
 
 

@@ -61,7 +61,7 @@ class CaseCheck(View, frozen=True, kw_only=True):
 class CaseAsset(View, frozen=True, kw_only=True):
     """An asset of a case, and the checks on it, the worst of this case's first.
 
-    `also_in` are the other cases that it waits for: a decision on this one alone does not release it.
+    `also_in` are the other cases that it waits for: one decision does not release it. `moving` shows its clip.
     """
 
     review_id: str
@@ -76,6 +76,7 @@ class CaseAsset(View, frozen=True, kw_only=True):
     checks: Sequence[CaseCheck]
     also_in: Sequence[str]
     deadline_ms: int | None
+    moving: PictureView | None = None
 
 
 class CaseSummary(View, frozen=True, kw_only=True):
@@ -283,6 +284,7 @@ def _asset(review: Review, case: Case, open_cases: set[str]) -> CaseAsset:
         checks=sorted((_check(each) for each in review.request.verdict.checks), key=lambda check: _rank(check, case)),
         also_in=sorted(open_cases - {case.case_id}),
         deadline_ms=task.deadline_ms,
+        moving=next((picture_view(each) for each in review.request.completed.outputs if each.role == "mail"), None),
     )
 
 

@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from gpu_workers.sources.errors import NotAnImage
-from gpu_workers.sources.media_types import sniff
+from gpu_workers.sources.media_types import sniff_published
 from schemas.decoding import prepare
 from schemas.records import AssetPublished, DriftFound, Rendition
 from schemas.text import MESSAGE_MAX, printable
@@ -183,7 +183,7 @@ class Probe:
         """What became of a file whose bytes are others."""
         size = f"{len(served.body):,} bytes for {file.size_bytes:,}"
         try:
-            media_type = sniff(served.body, file.url)
+            media_type = sniff_published(served.body, file.url)
         except NotAnImage as error:
             return "altered", f"{size}: {error}"
         if media_type != file.media_type:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpu_workers.sources.errors import SourceError
-from gpu_workers.sources.media_types import sniff
+from gpu_workers.sources.media_types import sniff_published
 from schemas.decoding import prepare
 from schemas.disclosures.applying import Applied, applied, argued, made_as, shipped
 from streams.facts import Asset
@@ -47,7 +47,7 @@ def of_file(settings: Settings, place: str) -> FileProvenance:
     """What the file or the URL at `place` says of itself. Raises Refused, Unavailable."""
     data = _of_url(place) if place.startswith(("http://", "https://")) else _of_path(Path(place))
     try:
-        media_type = sniff(data, place)
+        media_type = sniff_published(data, place)
     except SourceError as error:
         raise Refused.because(error) from error
     return read(data, media_type, anchors_of(settings))

@@ -192,9 +192,16 @@ def test_equal_inputs_give_equal_pictures_and_fingerprints(operation: Operation)
 @EVERY
 def test_it_makes_what_it_says(operation: Operation) -> None:
     made = pixel_half(operation.name, operation.pool).run(inputs(operation), request(operation, is_asset=False))
-    bands = {"cutout": 4, "source": 3, "picture": 3, "transparent": 4, None: inputs(operation)[0].pixels.shape[2]}
+    bands = {
+        "cutout": 4,
+        "source": 3,
+        "picture": 3,
+        "clip": 3,
+        "transparent": 4,
+        None: inputs(operation)[0].pixels.shape[2],
+    }
     assert made.canvas.shape[2] == bands[operation.makes]
-    if operation.makes == "picture":
+    if operation.makes in ("picture", "clip"):
         assert made.mask is not None, "a next step is to know where the product is"
         assert made.mask.shape == made.canvas.shape[:2]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gpu_workers.imaging.clips import read_webm
+from gpu_workers.imaging.clips import read_mp4
 from gpu_workers.imaging.colour_difference import ciede2000, srgb_to_lab
 from gpu_workers.imaging.linear_light import eight_bit, resampled_light, to_linear, to_srgb
 from gpu_workers.imaging.types import Code, Codes
@@ -47,7 +47,7 @@ def looked_at(count: int) -> list[int]:
 def clip_measures(clip: bytes, looked: list[Looked], cutout: Codes, fps: int, *, loop: bool) -> dict[str, float]:
     """The measures of a `clip`'s file. `cutout` (h, w, 4) is what was placed in each frame. Raises ValueError for a
     file that is no clip; where no part of the product is solid, its colours are not measured."""
-    decoded = read_webm(clip, [each.number for each in looked])
+    decoded = read_mp4(clip, [each.number for each in looked])
     first, last = looked[0].frame.rgb, looked[-1].frame.rgb
     apart = [
         _apart(each.frame, shown, cutout)

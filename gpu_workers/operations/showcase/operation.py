@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gpu_workers.imaging import clips
-from gpu_workers.imaging.metadata import Metadata, address_of, composite, xmp
+from gpu_workers.imaging.metadata import Metadata, composite, xmp
 from gpu_workers.imaging.types import Code
 from gpu_workers.library.scenes import Scene
 from gpu_workers.operations.base import ComposeRequest, File, Memory, metadata_of, only
@@ -80,13 +80,12 @@ def _files(
     values, shot = phases(parameters), shot_of(stage, parameters.motion)
     small: list[Code] = []
     packet = xmp(metadata.source_type, metadata.credits, metadata.marks)
-    tags = {"DIGITAL_SOURCE_TYPE": address_of(metadata.source_type), "XMP": packet.decode()}
-    clip = clips.webm(_planes(values, shot, small, clips.mail_step(parameters.fps)), parameters.fps, tags)
+    clip = clips.mp4(_planes(values, shot, small, clips.mail_step(parameters.fps)), parameters.fps, packet)
     letter = clips.mail(small, parameters.fps, packet)
     looked = [Looked(number, shot(values[number])) for number in looked_at(len(values))]
     measured = clip_measures(clip, looked, stage.cutout, parameters.fps, loop=parameters.loop)
     shape = (parameters.height_px, parameters.width_px, 3)
-    files = (File("clip", clip, clips.WEBM, shape), File("mail", letter, clips.WEBP, small[0].shape))
+    files = (File("clip", clip, clips.MP4, shape), File("mail", letter, clips.WEBP, small[0].shape))
     return files, {**measured, "mail_bytes": float(len(letter))}
 
 

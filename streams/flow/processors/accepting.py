@@ -1,6 +1,7 @@
 """Accepting: an asset that passed its gates, or that a person let pass, shall go live."""
 
-from schemas.records import PublishRequested, TaskCompleted, Verdict
+from schemas.operations import OPERATIONS
+from schemas.records import Blob, PublishRequested, TaskCompleted, Verdict
 from streams.flow.processors.telling import provenance
 
 
@@ -26,7 +27,14 @@ def publish_request(
         approved_by=approved_by,
         models=models_of(event),
         provenance=provenance(event),
+        beside=_beside(event),
     )
+
+
+def _beside(event: TaskCompleted) -> list[Blob]:
+    """What goes live with the picture: the files that its operation makes beside it, and not a mask for a next step."""
+    operation = OPERATIONS.get(event.task.step.operation)
+    return [] if operation is None else [each for each in event.outputs[1:] if each.role in operation.beside]
 
 
 def models_of(event: TaskCompleted) -> list[str]:

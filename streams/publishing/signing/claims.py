@@ -102,6 +102,8 @@ def _action(done: Action, source_type: str) -> dict[str, Any]:
 
 
 def _rendered(own: Encoded, file: Encoded) -> Iterator[dict[str, Any]]:
+    if file.role:
+        return  # made and judged beside the picture, by the same step: it is no rendition of it
     if (file.width_px, file.height_px) != (own.width_px, own.height_px):
         size = {f"{OURS}.width_px": str(file.width_px), f"{OURS}.height_px": str(file.height_px)}
         yield {"action": "c2pa.resized.proportional", "softwareAgent": AGENT, "parameters": size}

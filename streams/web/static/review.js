@@ -61,6 +61,7 @@ function begin() {
     if (source) found.source = `${root.dataset.at}/photograph?case=${case_id}`;
     if (cutout) found.cutout = picture(view, cutout.digest);
     if (source && cutout) found["left-out"] = `${root.dataset.at}/photograph?case=${case_id}&part=left-out`;
+    if (shown?.moving) found.moving = picture(view, shown.moving.digest);
     if (cutout) {
       const picked = (shown?.picture ?? view.summary.picture).digest;
       for (const what of WHERE) found[`where-${what}`] = `${root.dataset.at}/where?case=${case_id}&digest=${picked}&what=${what}`;

@@ -1,7 +1,7 @@
 // The picture of a case: its views, the ground behind what is see-through, zoom and pan, the same in both panes.
 
-const VIEWS = ["pair", "result", "source", "left-out", "cutout"];
-const NAMES = { result: "Result", source: "Source", "left-out": "Left out", cutout: "Cutout", "where-edges": "Where: the edge", "where-colour": "Where: colours off, red from ΔE 10", "where-text": "Where: lines of text, red where they look otherwise", "where-shadow": "Where: shadow" };
+const VIEWS = ["pair", "result", "source", "left-out", "cutout", "moving"];
+const NAMES = { result: "Result", source: "Source", "left-out": "Left out", cutout: "Cutout", moving: "Moving", "where-edges": "Where: the edge", "where-colour": "Where: colours off, red from ΔE 10", "where-text": "Where: lines of text, red where they look otherwise", "where-shadow": "Where: shadow" };
 const GROUNDS = ["black", "white", "checker", "grey"];
 const ZOOM_MAX = 16;
 
