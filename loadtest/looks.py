@@ -18,9 +18,9 @@ from rich.console import Console
 from schemas import channels
 from streams.flow.processors.judging import reasons
 from streams.runtime.settings import Settings
-from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_png
-from streams.services.preview import Wanted, preview
-from streams.services.preview_page import Entry, Shown
+from streams.services.display.contact_sheet import ContactCell, ContactEntry, contact_sheet_png
+from streams.services.releases.preview import Wanted, preview
+from streams.services.releases.preview_page import Entry, Shown
 
 ROOT = Path(__file__).parents[1]
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff")

@@ -29,9 +29,10 @@ from streams.facts import Database
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
 from streams.runtime.supervisor import Supervisor
-from streams.services import local, submission
-from streams.services.event_files import read_events
-from streams.services.submission import Submitted
+from streams.services.operating import local
+from streams.services.submitting import submission
+from streams.services.submitting.event_files import read_events
+from streams.services.submitting.submission import Submitted
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "loadtest" / "rendering" / "catalogue" / "catalogue.jsonl"

@@ -18,7 +18,7 @@ from streams.facts.sealing import Sealer
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import webhooks
+from streams.services.integrations import webhooks
 from streams.webhooks.noting import message_in
 
 FAILS_ONE_IN = 20  # messages, and that once: the second try comes after 5 s, a third would after 5 min

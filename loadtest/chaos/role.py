@@ -19,7 +19,7 @@ from loadtest.chaos.stopping import Stopping
 from streams import blobs
 from streams.blobs import ObjectStore
 from streams.runtime.settings import Settings
-from streams.services import roles
+from streams.services.operating import roles
 
 _STORES: list[Stopping] = []
 WHITE_MIN = 0.93

@@ -20,7 +20,7 @@ from streams.facts.states import SETTLED
 from streams.runtime.settings import Settings
 from streams.services.audit.audit import audit
 from streams.services.audit.findings import Kind, Report
-from streams.services.dead import DeadLetter, Wanted, discard, find
+from streams.services.recovery.dead import DeadLetter, Wanted, discard, find
 
 COLOUR_DIFFERENCE_MAX = 8.0
 READING_THREADS = 8

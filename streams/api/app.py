@@ -21,11 +21,11 @@ from streams.api.tracing import Traced
 from streams.blobs import Blobs, open_store
 from streams.facts import Database
 from streams.runtime.settings import Settings
-from streams.services.admission import Admission
-from streams.services.pictures import Pictures
-from streams.services.progress import Progress
-from streams.services.quotas import Quotas
-from streams.services.replies import Replies
+from streams.services.access.quotas import Quotas
+from streams.services.ordering.admission import Admission
+from streams.services.ordering.pictures import Pictures
+from streams.services.ordering.replies import Replies
+from streams.services.submitting.progress import Progress
 
 
 def build_app(gateway: Gateway) -> Litestar:

@@ -20,7 +20,7 @@ from streams.api.merchants import ADDRESS, UPLOAD
 from streams.api.problems import Problem
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.orders import CUTOUT, Order
+from streams.services.ordering.orders import CUTOUT, Order
 
 FORM, JSON = "multipart/form-data", "application/json"
 RAW = ("application/octet-stream", "image/")

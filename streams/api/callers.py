@@ -17,8 +17,8 @@ from streams.facts import Facts
 from streams.facts.keys import ApiKey
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
-from streams.services import keys
-from streams.services.catalogue import Catalogue
+from streams.services.access import keys
+from streams.services.submitting.catalogue import Catalogue
 
 OPEN = {"open": True}  # of a route that needs no key
 TENANT = "Packshot-Tenant"

@@ -13,10 +13,10 @@ from streams.facts.keys import ApiKey
 from streams.facts.sealing import Sealer
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
-from streams.services.catalogue import Catalogue
-from streams.services.pictures import Pictures
-from streams.services.progress import Progress
-from streams.services.uploads import Uploads
+from streams.services.ordering.pictures import Pictures
+from streams.services.ordering.uploads import Uploads
+from streams.services.submitting.catalogue import Catalogue
+from streams.services.submitting.progress import Progress
 
 ANSWERS_WITHIN_S = 2.0
 

@@ -1,6 +1,6 @@
 """Quotas as callers meet them: counted before a handler, and told in RateLimit headers (IETF draft 11).
 
-What they are and how they are counted is in `streams.services.quotas`.
+What they are and how they are counted is in `streams.services.access.quotas`.
 """
 
 import math
@@ -11,7 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from streams.api.problems import Problem
-from streams.services.quotas import WINDOW_S, Level, OverQuota, Policy
+from streams.services.access.quotas import WINDOW_S, Level, OverQuota, Policy
 
 HEADERS = "packshot_headers"  # in a request's state: what its answer tells besides
 LEVELS = "packshot_levels"  # likewise: what is left of the quotas that it was counted towards

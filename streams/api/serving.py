@@ -22,11 +22,12 @@ from streams.runtime.errors import Unavailable
 from streams.runtime.health import STOPPING, Health, Turned
 from streams.runtime.settings import Settings
 from streams.runtime.waiting import Stopped, until, wait_out
-from streams.services import connectors, roles
-from streams.services.admission import Admission, Unread
-from streams.services.pictures import Pictures
-from streams.services.progress import Progress
-from streams.services.replies import Replies
+from streams.services.integrations import connectors
+from streams.services.operating import roles
+from streams.services.ordering.admission import Admission, Unread
+from streams.services.ordering.pictures import Pictures
+from streams.services.ordering.replies import Replies
+from streams.services.submitting.progress import Progress
 
 ACKNOWLEDGED_WITHIN_S = 10.0  # longer than a broker takes to elect a leader; a caller waits no longer than that
 ENDS_WITHIN_S = 20

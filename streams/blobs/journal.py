@@ -9,7 +9,7 @@ JOURNAL = "journal/"
 class Journal:
     """Notes by id in an object store, each under `journal/ab/<id>`.
 
-    Those of older versions lie among the results and are found there; `streams.services.pruning` leaves them alone.
+    Those of older versions lie among the results and are found there; pruning (`services.operating`) leaves them alone.
     """
 
     def __init__(self, store: ObjectStore) -> None:

@@ -19,7 +19,7 @@ def brands() -> None:
 def brands_list(settings: Settings, as_json: bool) -> None:
     """Show every brand."""
     from streams.commands.tables.brands import show_brands
-    from streams.services import brands as desk
+    from streams.services.releases import brands as desk
 
     show_brands(desk.overview(settings), as_json=as_json)
 
@@ -31,7 +31,7 @@ def brands_list(settings: Settings, as_json: bool) -> None:
 def show(settings: Settings, name: str, as_json: bool) -> None:
     """Show a brand: its colours, and the parameters that make a packshot one of its own."""
     from streams.commands.tables.brands import show_brand
-    from streams.services import brands as desk
+    from streams.services.releases import brands as desk
 
     show_brand(desk.show(settings, name), as_json=as_json)
 
@@ -50,7 +50,7 @@ def learn(settings: Settings, name: str, pictures: tuple[Path, ...], into: Path 
     """Learn a brand from ten or more of its pictures, and write a file of it that can be corrected by hand."""
     from streams.commands.tables import progress
     from streams.commands.tables.brands import show_brand
-    from streams.services import brands as desk
+    from streams.services.releases import brands as desk
 
     with progress("pictures", hidden=as_json) as report:
         learned = desk.learn(settings, name, pictures, into, report)

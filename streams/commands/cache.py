@@ -5,7 +5,7 @@ import click
 from streams.commands.groups import Group
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
-from streams.services.moments import Age
+from streams.services.reports.moments import Age
 
 GIGABYTE = 10**9
 
@@ -30,7 +30,7 @@ def cache() -> None:
 @click.pass_obj
 def prune(settings: Settings, unused_s: float, gigabytes_max: float | None, dry_run: bool, as_json: bool) -> None:
     """Take away results that nobody used for long, and their pictures where no product needs them; safe at any time."""
-    from streams.services import pruning
+    from streams.services.operating import pruning
 
     bytes_max = None if gigabytes_max is None else round(gigabytes_max * GIGABYTE)
     done = pruning.prune(settings, unused_s, bytes_max, dry_run=dry_run)

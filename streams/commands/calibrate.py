@@ -9,7 +9,7 @@ from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from streams.services.calibrating import Effect
+    from streams.services.review.calibrating import Effect
 
 
 @click.command()
@@ -39,8 +39,8 @@ def calibrate(
     if weights:
         _propose_weights(settings, channel, out, as_json)
         return
-    from streams.services.calibrating import propose
-    from streams.services.status import open_database
+    from streams.services.reports.status import open_database
+    from streams.services.review.calibrating import propose
 
     with open_database(settings) as database:
         found = propose(database, channel, wrong_max)
@@ -58,8 +58,8 @@ def calibrate(
 
 
 def _propose_weights(settings: Settings, channel: str, out: Path | None, as_json: bool) -> None:
-    from streams.services import weighing
-    from streams.services.status import open_database
+    from streams.services.reports.status import open_database
+    from streams.services.review import weighing
 
     with open_database(settings) as database:
         found = weighing.propose(database, channel)

@@ -23,8 +23,8 @@ def channels() -> None:
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of rules; what is wrong is told with its file and field."""
     from streams.commands.tables.recipes import show_checked
-    from streams.services.channel_folder import read_file
-    from streams.services.recipes import checked
+    from streams.services.releases.channel_folder import read_file
+    from streams.services.releases.recipes import checked
 
     def ref(file: Path) -> str:
         _, made = read_file(file)
@@ -41,7 +41,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 def channels_list(settings: Settings, as_json: bool) -> None:
     """Show every channel in the version that counts for all roles, and what waits in the folder to be released."""
     from streams.commands.tables.channels import show_channels
-    from streams.services import channels as desk
+    from streams.services.releases import channels as desk
 
     show_channels(desk.overview(settings), as_json=as_json)
 
@@ -54,7 +54,7 @@ def channels_list(settings: Settings, as_json: bool) -> None:
 def show(settings: Settings, name: str, category: str, as_json: bool) -> None:
     """Show the rules of a channel that count."""
     from streams.commands.tables.channels import show_channel
-    from streams.services import channels as desk
+    from streams.services.releases import channels as desk
 
     show_channel(desk.show(settings, name, category), as_json=as_json)
 
@@ -72,7 +72,7 @@ def release(settings: Settings, files: tuple[Path, ...], dry_run: bool, why: str
     Just the products with pictures for the channel are made again.
     """
     from streams.commands.tables.channels import show_channels_released
-    from streams.services import channels as desk
+    from streams.services.releases import channels as desk
 
     files = files or tuple(desk.files_to_release(settings))
     released = [desk.release(settings, file, why, by, dry_run=dry_run) for file in files]
@@ -95,7 +95,7 @@ def withdraw(
     Just the products with pictures for the channel are made again.
     """
     from streams.commands.tables.channels import show_channels_released
-    from streams.services import channels as desk
+    from streams.services.releases import channels as desk
 
     withdrawn = desk.withdraw(settings, name, version, why, by, dry_run=dry_run)
     show_channels_released([withdrawn], as_json=as_json)

@@ -11,7 +11,7 @@ from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from streams.connectors.working import Progress
-    from streams.services.connectors import AddedConnector
+    from streams.services.integrations.connectors import AddedConnector
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _name = click.argument("name", metavar="NAME")
@@ -30,7 +30,7 @@ def connectors() -> None:
 def connectors_list(settings: Settings, tenant: str | None, kinds: bool, as_json: bool) -> None:
     """Show the connectors: how many products each has, what of them waits, and what is wrong."""
     from streams.runtime.screen import console, print_json, table
-    from streams.services import connectors as desk
+    from streams.services.integrations import connectors as desk
 
     if kinds:
         _show_kinds(as_json)
@@ -74,7 +74,7 @@ def add(
 ) -> None:
     """Connect a shop of a KIND under a NAME; it has to answer."""
     from streams.facts import Connector
-    from streams.services import connectors as desk
+    from streams.services.integrations import connectors as desk
 
     known, given = desk.one_kind(kind), {each: _value(text) for each, text in map(_pair, secrets)}
     for each, text in known.secrets.items():
@@ -94,7 +94,7 @@ def add(
 def check(settings: Settings, name: str, as_json: bool) -> None:
     """Ask a shop whether it answers, and tell what hinders products of it."""
     from streams.runtime.screen import console, print_json, table
-    from streams.services import connectors as desk
+    from streams.services.integrations import connectors as desk
 
     found = desk.check(settings, name)
     if as_json:
@@ -115,7 +115,7 @@ def check(settings: Settings, name: str, as_json: bool) -> None:
 def sync(settings: Settings, name: str, believe: bool, as_json: bool) -> None:
     """Take a whole shop in now; what was made and published of it before goes back, too."""
     from streams.runtime.screen import console, print_json
-    from streams.services import connectors as desk
+    from streams.services.integrations import connectors as desk
 
     if as_json:
         print_json(desk.sync(settings, name, believe, lambda _progress: None))
@@ -133,7 +133,7 @@ def sync(settings: Settings, name: str, believe: bool, as_json: bool) -> None:
 def remove(settings: Settings, name: str, as_json: bool) -> None:
     """Forget a connector; its products and pictures stay as they are."""
     from streams.runtime.screen import console, print_json
-    from streams.services import connectors as desk
+    from streams.services.integrations import connectors as desk
 
     desk.remove(settings, name)
     print_json({"removed": name}) if as_json else console.say(f"{name} is removed")
@@ -162,7 +162,7 @@ class _Bar:
 
 def _show_kinds(as_json: bool) -> None:
     from streams.runtime.screen import console, print_json, table
-    from streams.services import connectors as desk
+    from streams.services.integrations import connectors as desk
 
     found = desk.every_kind()
     if as_json:

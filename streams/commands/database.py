@@ -17,7 +17,7 @@ def database() -> None:
 @click.pass_obj
 def upgrade(settings: Settings, as_json: bool) -> None:
     """Bring the tables forward to this version's; nothing where they are. `packshot up` does so by itself."""
-    from streams.services.local import upgraded
+    from streams.services.operating.local import upgraded
 
     found = upgraded(settings)
     if as_json:

@@ -9,7 +9,7 @@ import click
 from streams.commands.groups import Group
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
-from streams.services.moments import Moment
+from streams.services.reports.moments import Moment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +42,7 @@ def dead() -> None:
 def dead_list(settings: Settings, /, everything: bool, as_json: bool, **filters: Any) -> None:
     """Show the letters that nobody has dealt with."""
     from streams.commands.tables.dead import show_letters
-    from streams.services.dead import find
+    from streams.services.recovery.dead import find
 
     found = find(settings, _wanted(filters))
     show_letters([letter for letter in found if everything or letter.state == "open"], as_json=as_json)
@@ -56,7 +56,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
     """Show one letter: the event, its story, and its headers."""
     from streams.commands.tables.dead import show_letter
     from streams.runtime.errors import Refused
-    from streams.services.dead import Wanted, find
+    from streams.services.recovery.dead import Wanted, find
 
     found = find(settings, Wanted(names=frozenset([name])), whole=True)
     if not found:
@@ -74,7 +74,7 @@ def replay(settings: Settings, /, by: str, everything: bool, as_json: bool, **fi
     """Send open letters back to where they came from, in order, to be worked on again; 1 where one cannot go back."""
     from streams.commands.tables.dead import show_replayed
     from streams.consumer.clients import make_topics
-    from streams.services import dead as desk
+    from streams.services.recovery import dead as desk
 
     _check_named(filters, everything)
     make_topics(settings)
@@ -94,7 +94,7 @@ def discard(settings: Settings, /, why: str, by: str, everything: bool, as_json:
     """Close open letters without another try; they stay on record."""
     from streams.commands.tables.dead import show_letters
     from streams.consumer.clients import make_topics
-    from streams.services import dead as desk
+    from streams.services.recovery import dead as desk
 
     _check_named(filters, everything)
     make_topics(settings)
@@ -107,6 +107,6 @@ def _check_named(filters: dict[str, Any], everything: bool) -> None:
 
 
 def _wanted(filters: dict[str, Any]) -> Any:
-    from streams.services.dead import Wanted
+    from streams.services.recovery.dead import Wanted
 
     return Wanted(names=frozenset(filters.pop("names")), **filters)

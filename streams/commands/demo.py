@@ -26,12 +26,15 @@ from streams.runtime.errors import Refused
 from streams.runtime.exits import Exit
 from streams.runtime.screen import console, line, styled, table
 from streams.runtime.settings import Settings
-from streams.services import cases, local, shelves, submission
-from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
-from streams.services.event_files import read_events
-from streams.services.fates import Fate
-from streams.services.status import open_database
-from streams.services.submission import Submitted
+from streams.services.display import shelves
+from streams.services.display.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
+from streams.services.operating import local
+from streams.services.reports.status import open_database
+from streams.services.review import cases
+from streams.services.submitting import submission
+from streams.services.submitting.event_files import read_events
+from streams.services.submitting.fates import Fate
+from streams.services.submitting.submission import Submitted
 
 TIMEOUT_S = 900.0
 REFRESH_S = 0.5

@@ -24,7 +24,8 @@ def desk() -> None:
 @click.pass_obj
 def link(settings: Settings, tenants: tuple[str, ...], name: str, role: Any, as_json: bool) -> None:
     """Make a link that signs somebody in, once, within a quarter of an hour."""
-    from streams.services import sessions, status
+    from streams.services.access import sessions
+    from streams.services.reports import status
 
     with status.open_database(settings) as database:
         address = sessions.address(settings.gateway, sessions.link(database, name, tenants, role))

@@ -8,7 +8,7 @@ from streams.commands.groups import Group
 from streams.commands.tables import moment
 from streams.runtime.screen import console, errors, print_json, table
 from streams.runtime.settings import Settings
-from streams.services.moments import Moment
+from streams.services.reports.moments import Moment
 
 SCOPES = ("read", "write", "review", "operate")
 
@@ -36,8 +36,8 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a key, and show it this once. Two of a name are valid at a time, so that one can be changed for another."""
-    from streams.services import keys as desk
-    from streams.services import status
+    from streams.services.access import keys as desk
+    from streams.services.reports import status
 
     with status.open_database(settings) as database:
         mode: Any = "test" if is_test else "live"
@@ -56,8 +56,8 @@ def create(
 def keys_list(settings: Settings, as_json: bool) -> None:
     """Show every key by its id, never itself."""
     from streams.facts.keys import ApiKeys
-    from streams.services import keys as desk
-    from streams.services import status
+    from streams.services.access import keys as desk
+    from streams.services.reports import status
 
     with status.open_database(settings) as database:
         known = ApiKeys(database).every()
@@ -78,8 +78,8 @@ def keys_list(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def revoke(settings: Settings, key_id: str, as_json: bool) -> None:
     """End a key at once."""
-    from streams.services import keys as desk
-    from streams.services import status
+    from streams.services.access import keys as desk
+    from streams.services.reports import status
 
     with status.open_database(settings) as database:
         desk.revoke(database, key_id)

@@ -42,7 +42,7 @@ def models() -> None:
 def models_list(settings: Settings, as_json: bool) -> None:
     """Show every model, where it stands, and what became of its work."""
     from streams.commands.tables.models import show_models
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     show_models(desk.overview(settings), as_json=as_json)
 
@@ -54,7 +54,7 @@ def models_list(settings: Settings, as_json: bool) -> None:
 def verify(settings: Settings, refs: tuple[str, ...], as_json: bool) -> None:
     """Check models: their digests, their graphs, and that every engine that runs here gives the same masks."""
     from streams.commands.tables.models import show_verified
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     found = desk.verify(settings, refs)
     show_verified(found, as_json=as_json)
@@ -68,7 +68,7 @@ def verify(settings: Settings, refs: tuple[str, ...], as_json: bool) -> None:
 @click.pass_obj
 def add(settings: Settings, manifest: Path, by: str, as_json: bool) -> None:
     """Add a model of your own: a manifest, with the ONNX file that it names beside it."""
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     added = desk.add(settings, manifest, by)
     if as_json:
@@ -84,7 +84,7 @@ def add(settings: Settings, manifest: Path, by: str, as_json: bool) -> None:
 def build(settings: Settings, ref: str, as_json: bool) -> None:
     """Make a model ready for this machine's engine ahead of its first task, and say how fast it is."""
     from streams.commands.tables.models import show_built
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     show_built(desk.build(settings, ref), as_json=as_json)
 
@@ -111,7 +111,7 @@ def release(
     as_json: bool,
 ) -> None:
     """Let a model work: for all products or, on trial, for some. A trial ends when a model is released for all."""
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     if canary is not None and shadow is not None:
         raise click.UsageError("a model is either a canary or a shadow")
@@ -136,7 +136,7 @@ def release(
 @click.pass_obj
 def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: str, by: str, as_json: bool) -> None:
     """Withdraw a model: by default the canary, else the stable one. The one that was stable before works again."""
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     gone = desk.rollback(settings, ref, recall, lane, why, by)
     if as_json:
@@ -154,7 +154,7 @@ def rollback(settings: Settings, ref: str | None, recall: bool, lane: Any, why: 
 @click.pass_obj
 def distill(settings: Settings, target: Path, photographs: Path, steps: int | None, report: Path | None) -> None:
     """Teach a faster network what u2netp@1 sees, and say how near it comes. Needs `pip install packshot[distill]`."""
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     _report(desk.distill(settings, photographs, target, steps), report)
 
@@ -177,7 +177,7 @@ def quantize(
     report: Path | None,
 ) -> None:
     """Write a model with smaller numbers, explicit in the graph, and say what that costs in quality."""
-    from streams.services import models as desk
+    from streams.services.releases import models as desk
 
     _report(desk.quantize(settings, ref, target, precision, photographs, leave_out), report)
 

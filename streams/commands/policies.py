@@ -23,8 +23,8 @@ def policies() -> None:
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of rules; what is wrong is told with its file and field."""
     from streams.commands.tables.recipes import show_checked
-    from streams.services.policy_folder import read_file
-    from streams.services.recipes import checked
+    from streams.services.releases.policy_folder import read_file
+    from streams.services.releases.recipes import checked
 
     found = [checked(file, lambda each: read_file(each)[1].ref) for file in files]
     show_checked(found, as_json=as_json)
@@ -37,7 +37,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 def policies_list(settings: Settings, as_json: bool) -> None:
     """Show every file of rules in the version that counts, and what waits in the folder to be released."""
     from streams.commands.tables.policies import show_policies
-    from streams.services import policies as desk
+    from streams.services.releases import policies as desk
 
     show_policies(desk.overview(settings), as_json=as_json)
 
@@ -52,7 +52,7 @@ def policies_list(settings: Settings, as_json: bool) -> None:
 def judge(settings: Settings, text: str, tenant: str, channel: str, category: str, as_json: bool) -> None:
     """Tell what comes of a text, by which rules, and how it would read where a rule rewrites it."""
     from streams.commands.tables.policies import show_judged
-    from streams.services import policies as desk
+    from streams.services.releases import policies as desk
 
     judged = desk.judge(settings, text, tenant, channel, category)
     show_judged(judged, text, as_json=as_json)
@@ -72,7 +72,7 @@ def release(settings: Settings, files: tuple[Path, ...], dry_run: bool, why: str
     Just the products whose texts are judged otherwise by them are judged anew; what they doubt or refuse is retracted.
     """
     from streams.commands.tables.channels import show_channels_released
-    from streams.services import policies as desk
+    from streams.services.releases import policies as desk
 
     files = files or tuple(desk.files_to_release(settings))
     released = [desk.release(settings, file, why, by, dry_run=dry_run) for file in files]

@@ -7,7 +7,7 @@ import click
 from streams.commands.groups import Group
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
-from streams.services.moments import Age
+from streams.services.reports.moments import Age
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 TENANT = click.option("--tenant", help="The tenant; needed only when several have the SKU.")
@@ -24,7 +24,7 @@ def provenance(context: click.Context, place: str, as_json: bool) -> None:
     """
     from streams.commands.tables.provenance import show_provenance
     from streams.publishing.signing.reading import UNALTERED
-    from streams.services.provenance import of_file
+    from streams.services.live.provenance import of_file
 
     found = of_file(context.obj, place)
     show_provenance(found, as_json=as_json)
@@ -41,7 +41,7 @@ def disclosures() -> None:
 def list_rules(as_json: bool) -> None:
     """The rules, each with its source."""
     from streams.commands.tables.provenance import show_rules
-    from streams.services.provenance import rules
+    from streams.services.live.provenance import rules
 
     show_rules(rules(), as_json=as_json)
 
@@ -58,7 +58,7 @@ def explain(
 ) -> None:
     """How a product's live pictures were made, and which rules apply, in sentences."""
     from streams.commands.tables.provenance import show_explained
-    from streams.services.provenance import explained
+    from streams.services.live.provenance import explained
 
     show_explained(explained(settings, sku, assets, tenant), everything=everything, as_json=as_json)
 
@@ -89,7 +89,7 @@ def probe(
     """
     from streams.commands.tables import progress
     from streams.commands.tables.provenance import show_probed
-    from streams.services.probing import Wanted, probed_live, tell_drift, watch
+    from streams.services.live.probing import Wanted, probed_live, tell_drift, watch
 
     wanted = Wanted(tenant, sku, most, slow_ms)
     if every_s is not None:

@@ -22,7 +22,7 @@ from streams.runtime.settings import Settings
 @click.pass_obj
 def provision(settings: Settings, within_s: float, as_json: bool) -> None:
     """Make the topics and tables, or bring them forward; once for all roles."""
-    from streams.services.provisioning import provision as provisioned
+    from streams.services.operating.provisioning import provision as provisioned
 
     done = provisioned(settings, within_s)
     if as_json:

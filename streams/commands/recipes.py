@@ -23,7 +23,7 @@ def recipes() -> None:
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check files of recipes and of tenants' defaults; every problem is told with its file, line and path."""
     from streams.commands.tables.recipes import show_checked
-    from streams.services.recipes import checked, read_file
+    from streams.services.releases.recipes import checked, read_file
 
     def ref(file: Path) -> str:
         _, made = read_file(file)
@@ -40,7 +40,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 def recipes_list(settings: Settings, as_json: bool) -> None:
     """Show every recipe and all tenants' defaults, each in the version that counts."""
     from streams.commands.tables.recipes import show_recipes
-    from streams.services import recipes as desk
+    from streams.services.releases import recipes as desk
 
     show_recipes(desk.overview(settings), as_json=as_json)
 
@@ -54,7 +54,7 @@ def recipes_list(settings: Settings, as_json: bool) -> None:
 def show(settings: Settings, name: str, tenant: str, channel: str | None, as_json: bool) -> None:
     """Show a recipe with what would really be used: each parameter's value, and who says so."""
     from streams.commands.tables.recipes import show_recipe
-    from streams.services import recipes as desk
+    from streams.services.releases import recipes as desk
 
     show_recipe(desk.show(settings, name, tenant, channel), as_json=as_json)
 
@@ -69,6 +69,6 @@ def show(settings: Settings, name: str, tenant: str, channel: str | None, as_jso
 def release(settings: Settings, file: Path, dry_run: bool, why: str, by: str, as_json: bool) -> None:
     """Let a recipe or a tenant's defaults count. Just the products of which it makes something else are made again."""
     from streams.commands.tables.recipes import show_released
-    from streams.services import recipes as desk
+    from streams.services.releases import recipes as desk
 
     show_released(desk.release(settings, file, why, by, dry_run=dry_run), as_json=as_json)

@@ -12,7 +12,7 @@ from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from streams.services.local_render import Wanted
+    from streams.services.ordering.local_render import Wanted
 
 PIPE = "-"
 
@@ -48,7 +48,7 @@ def render(
     done again. Ends with 1 when some failed, and 2 when it could not work at all.
     """
     from gpu_workers.local.files import role_for
-    from streams.services import local_render
+    from streams.services.ordering import local_render
 
     is_folder = local_render.is_folder(sources, target)
     role = role_for(operation, "" if is_folder or target == PIPE else Path(target).suffix)
@@ -63,7 +63,7 @@ def _render_one(settings: Settings, wanted: "Wanted", sources: tuple[str, ...], 
     from gpu_workers.local import files
     from streams.commands.tables.render import show_refused, show_render
     from streams.runtime.errors import Refused
-    from streams.services.local_render import render_one, render_view
+    from streams.services.ordering.local_render import render_one, render_view
 
     if target == PIPE:
         _check_pipe(as_json=as_json)
@@ -94,7 +94,7 @@ def _render_many(
 ) -> None:
     from streams.commands.tables import progress
     from streams.commands.tables.render import show_summary
-    from streams.services.local_render import render_many
+    from streams.services.ordering.local_render import render_many
 
     if PIPE in sources:
         raise click.UsageError("standard input is one picture, and goes to one file")
@@ -141,7 +141,7 @@ def preview(
     """Show what a recipe makes of products, before and after, on one page. RECIPE is a name or a file."""
     from streams.commands.tables import progress
     from streams.commands.tables.render import show_preview
-    from streams.services import preview as desk
+    from streams.services.releases import preview as desk
 
     wanted = desk.Wanted(recipe, skus, file, tenant, channels, model)
     with progress("pictures", hidden=as_json) as report:

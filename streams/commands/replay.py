@@ -6,7 +6,7 @@ import click
 
 from schemas.records import LANES
 from streams.runtime.settings import Settings
-from streams.services.moments import Moment
+from streams.services.reports.moments import Moment
 
 
 @click.command()
@@ -30,7 +30,7 @@ def replay(
 ) -> None:
     """Have products planned and made again; what comes out as it was costs no inference and is not published twice."""
     from streams.commands.tables.replay import show_replanned
-    from streams.services import local, replanning
+    from streams.services.operating import local, replanning
 
     selection = replanning.Selection(frozenset(skus), tenant, rule, model, since_ms)
     if selection == replanning.Selection():
@@ -48,6 +48,6 @@ def rebuild_facts(settings: Settings, as_json: bool) -> None:
     """Make the facts anew from the topics, with nothing else at work on them."""
     from streams.commands.tables.replay import show_rebuilt
     from streams.runtime.screen import errors
-    from streams.services import local
+    from streams.services.operating import local
 
     show_rebuilt(local.rebuild_facts(settings, errors.say), as_json=as_json)

@@ -18,7 +18,7 @@ def retract(
     settings: Settings, sku: str, assets: tuple[str, ...], why: str, tenant: str | None, decided_by: str, as_json: bool
 ) -> None:
     """Take a product's assets off the shop, or those named; they stay away until a newer version or a replay."""
-    from streams.services import local
+    from streams.services.operating import local
 
     event = local.retract(settings, sku, assets, tenant, why, decided_by)
     if as_json:

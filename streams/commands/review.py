@@ -16,7 +16,7 @@ from streams.commands.groups import Group
 from streams.commands.options import parameters, through
 from streams.runtime.screen import console, print_json
 from streams.runtime.settings import Settings
-from streams.services.moments import Age
+from streams.services.reports.moments import Age
 
 if TYPE_CHECKING:
     from streams.client import Client
@@ -58,8 +58,8 @@ def review_list(
 ) -> None:
     """Show what waits for a decision, by its cause: one decision on a case counts for all its assets."""
     from streams.commands.tables.review import show_cases, show_reviews
-    from streams.services import cases
-    from streams.services.status import open_database
+    from streams.services.reports.status import open_database
+    from streams.services.review import cases
 
     wanted = cases.Wanted(
         tenant=tenant, sku=sku, channel=channel, check=check, category=category, older_than_s=older_than_s
@@ -89,8 +89,8 @@ def review_list(
 def show(settings: Settings, case_id: str, opens: bool, as_json: bool, remote: str | None, key: str | None) -> None:
     """Show a case: the failing check first, and its assets. CASE may be shortened to its first digits."""
     from streams.commands.tables.review import show_case
-    from streams.services import cases
-    from streams.services.status import open_database
+    from streams.services.reports.status import open_database
+    from streams.services.review import cases
 
     if url := remote or settings.remote:
         if opens:
@@ -199,7 +199,8 @@ def undo(
     key: str | None,
 ) -> None:
     """Take a decision back: what went live by it goes, and the asset waits for a decision again."""
-    from streams.services import cases, local
+    from streams.services.operating import local
+    from streams.services.review import cases
 
     _check_which(review_id, case_id)
     if case_id and (url := remote or settings.remote):
@@ -235,7 +236,7 @@ def _check_is_here(settings: Settings, remote: str | None) -> None:
 @contextmanager
 def _elsewhere(settings: Settings, url: str, key: str | None, tenant: str | None = None) -> Iterator[Client]:
     """The client of an API elsewhere. Raises SettingsError without a key."""
-    from streams.services import remote
+    from streams.services.submitting import remote
 
     with remote.clients(settings, url, key) as clients:
         yield clients(tenant)
@@ -243,13 +244,13 @@ def _elsewhere(settings: Settings, url: str, key: str | None, tenant: str | None
 
 def remote_review() -> ModuleType:
     """The service, which only those who go elsewhere load."""
-    from streams.services import remote_review as service
+    from streams.services.review import remote_review as service
 
     return service
 
 
 def _decide(settings: Settings, review_id: str, as_json: bool, **decision: Any) -> None:
-    from streams.services import local
+    from streams.services.operating import local
 
     event = local.decide(settings, review_id, **decision)
     if as_json:
@@ -269,7 +270,8 @@ def _decide_case(
 ) -> None:
     from schemas import retouching
     from streams.blobs import Blobs, open_store
-    from streams.services import cases, local
+    from streams.services.operating import local
+    from streams.services.review import cases
 
     retouch = None if strokes is None else retouching.read(Path(strokes).read_bytes())
     decision_made, (url, key) = cases.Decision(**decision, retouch=retouch), through_api
@@ -293,7 +295,7 @@ def _open_page(database: Database, settings: Settings, case_id: str) -> None:
     import tempfile
     import webbrowser
 
-    from streams.services.case_sheet import case_page
+    from streams.services.review.case_sheet import case_page
 
     page = case_page(database, settings, case_id)
     with tempfile.NamedTemporaryFile("w", prefix="packshot-case-", suffix=".html", delete=False) as file:

@@ -6,7 +6,7 @@ from streams.runtime.errors import Unavailable
 from streams.runtime.masking import masked
 from streams.runtime.screen import console, errors, styled
 from streams.runtime.settings import Settings
-from streams.services.local import desk_link
+from streams.services.operating.local import desk_link
 
 
 def announce(settings: Settings) -> None:

@@ -18,6 +18,6 @@ def shelf(settings: Settings, tenant: str | None, by: str, dry_run: bool, as_jso
     meanwhile. To be run now and then, by night for instance.
     """
     from streams.commands.tables.shelf import show_shelves
-    from streams.services import shelves
+    from streams.services.display import shelves
 
     show_shelves(shelves.look(settings, tenant, by, dry_run=dry_run), dry_run=dry_run, as_json=as_json)

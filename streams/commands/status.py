@@ -8,7 +8,7 @@ import click
 from streams.commands.options import through
 from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
-from streams.services.moments import Moment
+from streams.services.reports.moments import Moment
 
 
 @click.command()
@@ -25,7 +25,7 @@ def status(
         _remote_status(settings, url, key, tenant, sku, as_json)
         return
     from streams.commands.tables.status import show_status
-    from streams.services.status import open_database, status_of, tenants_of
+    from streams.services.reports.status import open_database, status_of, tenants_of
 
     with open_database(settings) as database:
         for each in tenants_of(database, sku, tenant):
@@ -35,7 +35,7 @@ def status(
 def _remote_status(settings: Settings, url: str, key: str | None, tenant: str | None, sku: str, as_json: bool) -> None:
     from streams.client import calls
     from streams.commands.tables.status import show_remote_status
-    from streams.services import remote
+    from streams.services.submitting import remote
 
     with remote.clients(settings, url, key) as clients:
         product = clients(tenant).send(calls.get_product(sku))
@@ -76,8 +76,8 @@ def audit(settings: Settings, deep: bool, asked_by: str, number: int | None, as_
 def costs(settings: Settings, tenant: str | None, since_ms: int, by: tuple[Any, ...], as_json: bool) -> None:
     """Tell what an accepted image cost, and what was wasted or saved by the cache."""
     from streams.commands.tables.costs import show_costs
-    from streams.services.costs import costs_of
-    from streams.services.status import open_database
+    from streams.services.reports.costs import costs_of
+    from streams.services.reports.status import open_database
 
     with open_database(settings) as database:
         found = costs_of(database, by, tenant, since_ms, settings.price_currency)

@@ -13,8 +13,8 @@ from streams.runtime.exits import Exit
 from streams.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from streams.services.event_files import BadLine, Read
-    from streams.services.fates import Fate
+    from streams.services.submitting.event_files import BadLine, Read
+    from streams.services.submitting.fates import Fate
 
 CLOCKS_DIFFER_MS = 60_000  # this machine's and the brokers'
 
@@ -38,7 +38,7 @@ def submit(
     """Send the catalogue and campaign events in FILE: JSON (a line each, an array, pretty-printed), CSV or TSV."""
     from streams.commands.tables import progress
     from streams.commands.tables.submit import show_submission
-    from streams.services import event_files
+    from streams.services.submitting import event_files
 
     read, bad = event_files.read_events(file)
     events, lacking = event_files.with_files(read)
@@ -49,7 +49,8 @@ def submit(
     if url := remote or settings.remote:
         _submit_remotely(settings, url, key, events, bad, timeout_s if wait else None, as_json)
         return
-    from streams.services import following, local, submission  # Kafka's client and the flow's planning
+    from streams.services.operating import local  # Kafka's client and the flow's planning
+    from streams.services.submitting import following, submission  # Kafka's client and the flow's planning
 
     with local.connect(settings) as (database, producer):
         with database.read() as facts:
@@ -80,7 +81,7 @@ def _submit_remotely(
 ) -> None:
     from streams.commands.tables import progress
     from streams.commands.tables.submit import show_submission
-    from streams.services import remote
+    from streams.services.submitting import remote
 
     since_ms = time.time_ns() // 1_000_000 - CLOCKS_DIFFER_MS
     with remote.clients(settings, url, key) as clients:
@@ -104,7 +105,7 @@ def _status(fates: "Sequence[Fate]", bad: "Sequence[BadLine]") -> Exit:
 def published(settings: Settings, follow: bool, as_json: bool) -> None:
     """Show what listing services see."""
     from streams.commands.tables.submit import show_published
-    from streams.services import local
+    from streams.services.operating import local
 
     for event in local.published_events(settings, follow=follow):
         show_published(event, as_json=as_json)

@@ -19,7 +19,7 @@ ROLES = ("streams", "worker", "publisher", "retrier", "webhooks", "connectors", 
 def up(settings: Settings) -> None:
     """Run the whole system on this machine until Ctrl-C."""
     from streams.commands.running import announce, tell_death
-    from streams.services.local import run_until_stopped
+    from streams.services.operating.local import run_until_stopped
 
     run_until_stopped(settings, console.say, tell_death, announce)
 
@@ -30,7 +30,7 @@ def up(settings: Settings) -> None:
 @click.pass_obj
 def run(settings: Settings, role: str, pool: Any) -> None:
     """Run one role as this process."""
-    from streams.services import roles
+    from streams.services.operating import roles
 
     if (role == "worker") != (pool is not None):
         raise click.UsageError("a worker, and nothing else, needs --pool")
@@ -49,7 +49,7 @@ def run(settings: Settings, role: str, pool: Any) -> None:
 def check(settings: Settings, as_json: bool) -> None:
     """Check that everything is reachable and sane."""
     from streams.commands.tables.system import show_findings
-    from streams.services.checks import check_everything
+    from streams.services.audit.checks import check_everything
 
     findings = check_everything(settings)
     show_findings(findings, as_json=as_json)
@@ -60,7 +60,7 @@ def check(settings: Settings, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of text.")
 def show_settings(as_json: bool) -> None:
     """Show every setting, its default and what it is for."""
-    from streams.services.setting_views import described
+    from streams.services.reports.setting_views import described
 
     if as_json:
         print_json(list(described()))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from schemas.records import Lane
     from streams.consumer.drift import Drift
     from streams.facts import Loss
-    from streams.services.replanning import Product
+    from streams.services.operating.replanning import Product
 
 
 @click.group(cls=Group)
@@ -59,7 +59,7 @@ def apply(settings: Settings, partitions: bool, as_json: bool) -> None:
 def recover(settings: Settings, dry_run: bool, settle: bool, as_json: bool) -> None:
     """Have made again what hung on records that outlived their retention unread; ends with 1 when something is left."""
     from streams.facts import Losses
-    from streams.services import local, retention
+    from streams.services.operating import local, retention
 
     with local.connect(settings) as (database, producer):
         lost = retention.noted(settings, database)
@@ -78,7 +78,7 @@ def _show_recovered(
     lost: "Sequence[Loss]", products: "Mapping[Product, Lane]", left: "Sequence[Loss]", *, as_json: bool
 ) -> None:
     from streams.runtime.screen import console, errors, print_json
-    from streams.services import retention
+    from streams.services.operating import retention
 
     if as_json:
         print_json(retention.recovery_view(lost, products, left))

@@ -9,10 +9,10 @@ import msgspec
 from streams.commands.groups import Group
 from streams.commands.tables import moment
 from streams.runtime.settings import Settings
-from streams.services.moments import Moment
+from streams.services.reports.moments import Moment
 
 if TYPE_CHECKING:
-    from streams.services.webhook_views import WebhookDeliveryView, WebhookSecret
+    from streams.services.integrations.webhook_views import WebhookDeliveryView, WebhookSecret
 
 STATES = ("waiting", "behind", "delivered", "failed", "dropped")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -33,8 +33,8 @@ def group() -> None:
 @click.pass_obj
 def add(settings: Settings, url: str, tenant: str, events: str, asymmetric: bool, as_json: bool) -> None:
     """Have events of a tenant sent to URL; shows once what receivers verify them with."""
-    from streams.services import webhooks as desk
-    from streams.services.webhook_views import secret_view
+    from streams.services.integrations import webhooks as desk
+    from streams.services.integrations.webhook_views import secret_view
 
     named = [each.strip() for each in events.split(",") if each.strip()]
     with desk.opened(settings) as webhooks:
@@ -50,8 +50,8 @@ def add(settings: Settings, url: str, tenant: str, events: str, asymmetric: bool
 def webhooks_list(settings: Settings, tenant: str | None, as_json: bool) -> None:
     """Show the endpoints, and how many deliveries each has."""
     from streams.runtime.screen import console, print_json, table
-    from streams.services import webhooks as desk
-    from streams.services.webhook_views import webhook_view
+    from streams.services.integrations import webhooks as desk
+    from streams.services.integrations.webhook_views import webhook_view
 
     with desk.opened(settings) as webhooks:
         found = [webhook_view(*each) for each in desk.endpoints(webhooks, tenant)]
@@ -72,8 +72,8 @@ def webhooks_list(settings: Settings, tenant: str | None, as_json: bool) -> None
 def show(settings: Settings, name: str, as_json: bool) -> None:
     """Show one endpoint; of its secrets only what is public, and until when they are valid."""
     from streams.runtime.screen import console, print_json
-    from streams.services import webhooks as desk
-    from streams.services.webhook_views import webhook_view
+    from streams.services.integrations import webhooks as desk
+    from streams.services.integrations.webhook_views import webhook_view
 
     with desk.opened(settings) as webhooks:
         found = webhook_view(*desk.endpoint(webhooks, name))
@@ -91,7 +91,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 @click.pass_obj
 def pause(settings: Settings, name: str, why: str, as_json: bool) -> None:
     """Send nothing to an endpoint; what is to be sent waits."""
-    from streams.services import webhooks as desk
+    from streams.services.integrations import webhooks as desk
 
     with desk.opened(settings) as webhooks:
         desk.set_state(webhooks, name, "paused", why)
@@ -104,7 +104,7 @@ def pause(settings: Settings, name: str, why: str, as_json: bool) -> None:
 @click.pass_obj
 def resume(settings: Settings, name: str, as_json: bool) -> None:
     """Have an endpoint that was paused or disabled go on."""
-    from streams.services import webhooks as desk
+    from streams.services.integrations import webhooks as desk
 
     with desk.opened(settings) as webhooks:
         desk.set_state(webhooks, name, "active", "")
@@ -117,7 +117,7 @@ def resume(settings: Settings, name: str, as_json: bool) -> None:
 @click.pass_obj
 def remove(settings: Settings, name: str, as_json: bool) -> None:
     """Forget an endpoint and all its deliveries."""
-    from streams.services import webhooks as desk
+    from streams.services.integrations import webhooks as desk
 
     with desk.opened(settings) as webhooks:
         desk.remove(webhooks, name)
@@ -131,8 +131,8 @@ def remove(settings: Settings, name: str, as_json: bool) -> None:
 @click.pass_obj
 def rotate(settings: Settings, name: str, keep_hours: float, as_json: bool) -> None:
     """Give an endpoint a new secret; both sign until the one before is over."""
-    from streams.services import webhooks as desk
-    from streams.services.webhook_views import secret_view
+    from streams.services.integrations import webhooks as desk
+    from streams.services.integrations.webhook_views import secret_view
 
     with desk.opened(settings) as webhooks:
         new = desk.rotate(webhooks, name, keep_hours * 3600)
@@ -151,8 +151,8 @@ def deliveries(
 ) -> None:
     """Show what an endpoint was told, is to be told, and how each attempt went."""
     from streams.runtime.screen import print_json
-    from streams.services import webhooks as desk
-    from streams.services.webhook_views import delivery_view
+    from streams.services.integrations import webhooks as desk
+    from streams.services.integrations.webhook_views import delivery_view
 
     with desk.opened(settings) as webhooks:
         found = [delivery_view(each) for each in desk.deliveries(webhooks, name, state, since_ms, limit)]
@@ -167,7 +167,7 @@ def deliveries(
 @click.pass_obj
 def replay(settings: Settings, name: str, since_ms: int, until_ms: int | None, as_json: bool) -> None:
     """Send what was published in a range of time once more, each with the id that it had."""
-    from streams.services import webhooks as desk
+    from streams.services.integrations import webhooks as desk
 
     with desk.opened(settings) as webhooks:
         count = desk.replay(settings, webhooks, name, since_ms, until_ms)

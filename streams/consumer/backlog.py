@@ -1,7 +1,8 @@
 """What the groups have not read yet, and how near it is to the end of its topic's retention.
 
 Kafka removes records by their age, read or not. So a topic keeps its records for twice as long as its oldest unread one
-is old: see streams.services.retention. What fell out all the same is named, by the offsets that no group read.
+is old: see streams.services.operating.retention. What fell out all the same is named, by the offsets that no group
+read.
 """
 
 import time

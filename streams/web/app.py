@@ -8,7 +8,7 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from streams.services.oidc import Provider
+from streams.services.access.oidc import Provider
 from streams.web.pages import HEADERS, answer
 from streams.web.place import Place, Stores
 from streams.web.routes import ROUTES

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.services.quality import Tally
+from streams.services.reports.quality import Tally
 
 WIDTH, HEIGHT = 600.0, 120.0  # of the picture, in its own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 8.0, 8.0, 18.0  # room about the lines, for the axis and the days

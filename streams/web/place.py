@@ -8,9 +8,9 @@ from streams.blobs import Blobs
 from streams.facts import Database, Facts
 from streams.flow.relay import Sender
 from streams.runtime.settings import Settings
-from streams.services.catalogue import Catalogue
-from streams.services.progress import Progress
-from streams.services.showing import Showing
+from streams.services.display.showing import Showing
+from streams.services.submitting.catalogue import Catalogue
+from streams.services.submitting.progress import Progress
 
 
 class Stores(Protocol):

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.records import Check
 from streams.runtime.clock import now_ms
-from streams.services.quality import UNMEASURED, is_held
+from streams.services.reports.quality import UNMEASURED, is_held
 
 NANOS = 1_000_000_000
 OUTCOMES = ("fail", "not_run", "review", "pass")

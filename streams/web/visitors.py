@@ -13,7 +13,7 @@ from litestar.middleware.authentication import AbstractAuthenticationMiddleware,
 
 from schemas.records import Name
 from streams.facts import EVERY, DeskSession
-from streams.services import sessions
+from streams.services.access import sessions
 from streams.web.pages import NotHere, NotYours, SignedOut, conforms
 from streams.web.place import Place
 

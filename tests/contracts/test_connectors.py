@@ -58,7 +58,7 @@ def world(shop: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     database = Database(f"sqlite:///{tmp_path}/facts.db")
     database.create_tables()
     made = World(database, tmp_path, shop.connector())
-    monkeypatch.setattr("streams.services.connectors.now_ms", lambda: made.now_ms)
+    monkeypatch.setattr("streams.services.integrations.connectors.now_ms", lambda: made.now_ms)
     yield made
     database.close()
 

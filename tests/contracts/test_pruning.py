@@ -17,7 +17,7 @@ from streams.commands.cli import packshot
 from streams.facts import Database
 from streams.publishing.signing.signer import SIGNED
 from streams.runtime.clock import now_ms
-from streams.services.pruning import Prune, Pruned
+from streams.services.operating.pruning import Prune, Pruned
 from tests.memory_store import MemoryStore
 from tests.streams.flow import upsert
 
@@ -222,7 +222,7 @@ def test_the_command_tells_what_goes(tmp_path: Path, database: Database, monkeyp
     monkeypatch.setenv("PACKSHOT_BLOBS_URL", store.url)
     monkeypatch.setenv("PACKSHOT_DATABASE_URL", database.url)
     made(store, "cafe01", b"one")
-    monkeypatch.setattr("streams.services.pruning.now_ms", later_ms)
+    monkeypatch.setattr("streams.services.operating.pruning.now_ms", later_ms)
 
     def run(*arguments: str) -> tuple[int, str]:
         ended = CliRunner().invoke(packshot, ["cache", "prune", *arguments])

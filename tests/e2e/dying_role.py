@@ -17,8 +17,8 @@ from streams.api.routes import batches
 from streams.commands.cli import main
 from streams.consumer.clients import AcknowledgedProducer
 from streams.facts import Webhooks
-from streams.services.pictures import Pictures
-from streams.services.replies import Replies
+from streams.services.ordering.pictures import Pictures
+from streams.services.ordering.replies import Replies
 from streams.webhooks.posting import Poster
 
 GROUP = 4  # lines

@@ -24,7 +24,7 @@ from streams.consumer.registry import codec_of
 from streams.embedded import choose_broker
 from streams.facts import Database
 from streams.runtime.settings import Settings
-from streams.services import keys
+from streams.services.access import keys
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"

@@ -24,7 +24,7 @@ from streams.facts import Database
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
 from streams.services.audit.standing import progress
-from streams.services.dead import Wanted, find
+from streams.services.recovery.dead import Wanted, find
 from tests.streams.flow import upsert
 
 pytestmark = pytest.mark.heavy
@@ -38,7 +38,7 @@ ROLE = """
     import os, sys
 
     from schemas.codec import Codec
-    from streams.services import roles
+    from streams.services.operating import roles
     from streams.consumer import retrier
     from streams.runtime.settings import Settings
 

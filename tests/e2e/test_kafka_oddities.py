@@ -25,8 +25,8 @@ from streams.runtime.settings import Settings
 from streams.runtime.supervisor import Supervisor, environment
 from streams.services.audit.audit import audit
 from streams.services.audit.standing import progress
-from streams.services.dead import Wanted, find
-from streams.services.rebuilding import rebuild
+from streams.services.recovery.dead import Wanted, find
+from streams.services.recovery.rebuilding import rebuild
 from tests.streams.flow import upsert
 
 WITHIN_S = 600.0

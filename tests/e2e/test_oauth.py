@@ -18,7 +18,7 @@ from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.reading import read
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings, variable
-from streams.services import submission
+from streams.services.submitting import submission
 from tests.e2e.system import ROOT
 from tests.servers import skip_or_fail
 

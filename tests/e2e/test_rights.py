@@ -26,9 +26,10 @@ from streams.consumer.clients import AcknowledgedProducer, NotAcknowledged
 from streams.consumer.letters import Outgoing
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings, variable
-from streams.services import dead, submission
 from streams.services.audit.audit import audit
-from streams.services.dead import Wanted
+from streams.services.recovery import dead
+from streams.services.recovery.dead import Wanted
+from streams.services.submitting import submission
 from tests.e2e.system import ROOT, draw_product
 from tests.servers import skip_or_fail
 

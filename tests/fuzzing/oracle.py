@@ -12,7 +12,7 @@ from schemas import codec, topics
 from schemas.records import Event
 from streams.consumer.letters import Delivery, Originals, Outgoing, event_in, replayed, returned
 from streams.runtime.errors import Refused
-from streams.services.dead import DeadLetter
+from streams.services.recovery.dead import DeadLetter
 
 LETTERS = (topics.DEAD.name, topics.RETRY_PREFIX)
 

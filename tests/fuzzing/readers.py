@@ -28,9 +28,10 @@ from streams.publishing.manifest import Manifest, manifest_key
 from streams.runtime.errors import Refused
 from streams.runtime.screen import console
 from streams.runtime.settings import Settings
-from streams.services import dead, event_files, submission
 from streams.services.audit import audit as auditing
-from streams.services.dead import DeadLetter, Wanted
+from streams.services.recovery import dead
+from streams.services.recovery.dead import DeadLetter, Wanted
+from streams.services.submitting import event_files, submission
 from tests.fuzzing.files import file_of_events
 from tests.fuzzing.oracle import Broken, nothing_unforeseen, sound
 from tests.fuzzing.records import Records
@@ -106,7 +107,7 @@ class _Desk:
 
     @contextmanager
     def only_writer(self, _settings: Settings) -> Iterator["_Desk"]:
-        """See streams.services.dead."""
+        """See streams.services.recovery.dead."""
         yield self
 
     def begin_transaction(self) -> None: ...

@@ -22,7 +22,7 @@ from schemas.channels.rulebook import SHIPPED
 from schemas.records import Step
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings, SettingsError
-from streams.services.local_render import open_studio
+from streams.services.ordering.local_render import open_studio
 
 WAIT_S = 30.0
 

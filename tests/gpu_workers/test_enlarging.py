@@ -32,8 +32,8 @@ from streams.blobs import Blobs, open_store
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import models
-from streams.services.local_render import Wanted, render_one
+from streams.services.ordering.local_render import Wanted, render_one
+from streams.services.releases import models
 from tests.gpu_workers.test_upscale import photograph
 from tests.memory_store import MemoryStore
 from tests.streams.flow import Flow
@@ -182,7 +182,7 @@ def test_releases_are_for_networks_that_cut_out(installed: Settings, monkeypatch
     def connected(settings: Settings) -> Iterator[tuple[Database, None]]:
         yield Database(settings.database), None
 
-    monkeypatch.setattr("streams.services.local.connect", connected)
+    monkeypatch.setattr("streams.services.operating.local.connect", connected)
     with pytest.raises(Refused, match="upscale_model") as caught:
         models.release(installed, "grid@1", "stable", 1.0, (), "", "me")
     assert caught.value.code == "not_released"

@@ -17,7 +17,7 @@ from streams.consumer import backlog, groups
 from streams.consumer.groups import CONSUMED
 from streams.publishing.publisher import DEAD_AT_ONCE
 from streams.runtime.settings import Settings
-from streams.services import dead
+from streams.services.recovery import dead
 from streams.webhooks import noting
 
 DELAYS_MS = (1000,)
@@ -69,7 +69,7 @@ MODULES = {
     "publisher": [*Path("streams/publishing").glob("*.py")],
     "webhooks": [*Path("streams/webhooks").glob("*.py")],
     "connectors": [*Path("streams/connectors").rglob("*.py")],
-    "probe": [Path("streams/services/probing.py")],
+    "probe": [Path("streams/services/live/probing.py")],
 }
 LETTERS = {
     **{role: [topics.DEAD] for role in ("publisher", "webhooks", "connectors")},

@@ -33,7 +33,7 @@ from streams.facts import Asset, AssetState, Database
 from streams.runtime.errors import Refused
 from streams.runtime.health import tell_ready
 from streams.runtime.settings import Settings
-from streams.services import dead
+from streams.services.recovery import dead
 from streams.webhooks.signing import headers
 from tests.streams.flow import upsert
 

@@ -19,7 +19,7 @@ from streams.facts import Facts, Fitting, Review, case_tables
 from streams.facts.repository import load
 from streams.flow.processors.settling import each_by_cases, on_review
 from streams.runtime.errors import Refused
-from streams.services import double_review
+from streams.services.operating import double_review
 from tests.simulation.broker import Violation
 from tests.simulation.flow_rules import decoded
 

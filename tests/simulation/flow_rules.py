@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from schemas import codec, topics, uncertainty
 from schemas.channels.rulebook import parse
 from schemas.records import ChannelReleased, Event, TaskFailed
-from streams.services.channels import _shipped
-from streams.services.weighing import _with_weights
+from streams.services.releases.channels import _shipped
+from streams.services.review.weighing import _with_weights
 from tests.simulation.broker import Violation
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from streams.consumer.letters import Delivery, Outgoing, outgoing, returned
 from streams.facts import Database, ProductState
 from streams.facts.database import ProductStates
 from streams.facts.states import SETTLED
-from streams.services import replanning as command
+from streams.services.operating import replanning as command
 from tests.simulation import flow_people
 from tests.simulation.broker import Violation
 from tests.simulation.member import Killed, Member

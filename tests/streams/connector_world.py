@@ -19,7 +19,7 @@ from streams.consumer.letters import Delivery, Outgoing, outgoing
 from streams.consumer.work import Wait
 from streams.facts import Connector, Connectors, Database
 from streams.facts.sealing import Sealer
-from streams.services import connectors as desk
+from streams.services.integrations import connectors as desk
 from tests.streams.flow import Flow
 
 NETWORKS = ("127.0.0.0/8",)

@@ -50,8 +50,8 @@ from streams.flow.processing import Processing
 from streams.publishing.publication import Publication
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.dead import DeadLetter
-from streams.services.replanning import Selection, select
+from streams.services.operating.replanning import Selection, select
+from streams.services.recovery.dead import DeadLetter
 from tests.memory_store import MemoryStore
 from tests.streams.flow import GOOD
 from tests.streams.installation_people import Desk

@@ -10,8 +10,8 @@ from schemas.records import Step, Task
 from streams.consumer.clients import AcknowledgedProducer, make_topics
 from streams.consumer.letters import outgoing
 from streams.runtime.settings import Settings
-from streams.services import admission
-from streams.services.admission import Admission, OverCapacity, Unread
+from streams.services.ordering import admission
+from streams.services.ordering.admission import Admission, OverCapacity, Unread
 from tests.simulation.clock import VirtualClock
 
 SOON_S = 120

@@ -35,14 +35,14 @@ from streams.publishing import manifest as manifests
 from streams.publishing.manifest import Manifest, ManifestAsset
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import dead
 from streams.services.audit.announcements import Announcements
 from streams.services.audit.audit import audit
+from streams.services.audit.checks import check_everything
 from streams.services.audit.findings import KINDS, Report
 from streams.services.audit.products import ProductView, disagreements, stuck
 from streams.services.audit.tasks import TaskLedger
-from streams.services.checks import check_everything
-from streams.services.dead import Wanted
+from streams.services.recovery import dead
+from streams.services.recovery.dead import Wanted
 from tests.streams.flow import done, upsert
 
 CACHE = Path(__file__).parents[2] / ".cache"

@@ -19,7 +19,8 @@ from streams.consumer.letters import Outgoing
 from streams.facts import Database, Loss, Losses
 from streams.runtime.errors import Unavailable
 from streams.runtime.settings import Settings
-from streams.services import checks, retention
+from streams.services.audit import checks
+from streams.services.operating import retention
 
 RETENTION_MS = 16_000
 GAUGES = {"age": retention.unread_age, "share": retention.unread_share, "lost": retention.lost_offsets}

@@ -12,7 +12,7 @@ from gpu_workers.library import brands as profiles
 from streams.commands.tables.brands import show_brand, show_brands
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import brands
+from streams.services.releases import brands
 from tests.gpu_workers.pictures import on_ground
 
 

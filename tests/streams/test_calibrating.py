@@ -17,8 +17,8 @@ from streams.facts import Database
 from streams.flow.gates import edges
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import calibrating, sampling
-from streams.services.calibrating import Label
+from streams.services.review import calibrating, sampling
+from streams.services.review.calibrating import Label
 from tests.streams.case_flow import CHANNELS, case_of, decision, requested_reviews, retouch
 from tests.streams.flow import Flow, Recorder, upsert
 from tests.streams.test_sampling import events, live

@@ -25,7 +25,7 @@ from streams.facts import Database
 from streams.flow.app import _batches
 from streams.flow.processing import Processing
 from streams.flow.processors.campaigns import PART_SKUS_MAX, STEP_SKUS_MAX, parts_of
-from streams.services import submission
+from streams.services.submitting import submission
 from tests.streams.flow import Flow, Recorder, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A"], channels=["instagram"], version=1)

@@ -18,8 +18,8 @@ from streams.blobs import Blobs
 from streams.facts import Database, DatabaseUnavailable, tables
 from streams.facts.cases import WORTH_MS
 from streams.runtime.errors import Refused
-from streams.services import case_groups, cases
-from streams.services.cases import Decision, Wanted
+from streams.services.review import case_groups, cases
+from streams.services.review.cases import Decision, Wanted
 from tests.memory_store import MemoryStore
 from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
@@ -151,7 +151,7 @@ def test_a_claim_is_one_persons_until_it_ends(flow: Flow, database: Database, mo
     assert refusal(cases.heartbeat, database, "demo", case_id, "ada", mine.epoch) == "claim_lost"
     late = replace(APPROVE, epoch=mine.epoch)
     assert refusal(say, database, recorder, "demo", case_id, late, "ada") == "claim_lost"
-    monkeypatch.setattr("streams.services.cases.now_ms", lambda: second.until_ms + 1)
+    monkeypatch.setattr("streams.services.review.cases.now_ms", lambda: second.until_ms + 1)
     taken = cases.next_case(database, Wanted(tenant="demo"), "bob")
     assert taken is not None
     assert (taken.claim.case_id, taken.claim.holder) == (case_id, "bob")

@@ -13,11 +13,11 @@ from streams.commands.cli import packshot
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import channels as desk
-from streams.services import replanning
-from streams.services.checks import check_everything
-from streams.services.local_render import open_studio
-from streams.services.views import ProductName
+from streams.services.audit.checks import check_everything
+from streams.services.operating import replanning
+from streams.services.ordering.local_render import open_studio
+from streams.services.releases import channels as desk
+from streams.services.reports.views import ProductName
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 DEMO_A = ProductName(tenant="demo", sku="A")

@@ -19,7 +19,7 @@ from streams.facts.claims import Claims
 from streams.facts.leases import CLOCKS_APART_MAX_MS
 from streams.facts.sealing import Sealer
 from streams.facts.webhooks import LEASE_MS
-from streams.services.catalogue import Catalogue, _Clock
+from streams.services.submitting.catalogue import Catalogue, _Clock
 from streams.webhooks.slots import Slots
 from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, upsert
@@ -88,11 +88,11 @@ def test_a_campaign_that_is_taken_back_by_a_slower_clock_is_taken_back(
     flow.say(upsert())
     catalogue = Catalogue(database, flow.recorder, ())
     clock = SetClock(NOW_MS + HOUR_MS)
-    monkeypatch.setattr("streams.services.catalogue.time", clock)
-    monkeypatch.setattr("streams.services.catalogue.next_version", _Clock())
+    monkeypatch.setattr("streams.services.submitting.catalogue.time", clock)
+    monkeypatch.setattr("streams.services.submitting.catalogue.next_version", _Clock())
     flow.say(catalogue.request("demo", "SALE", {"skus": ["A"], "channels": ["instagram"]}).event)
     clock.now_ms = NOW_MS
-    monkeypatch.setattr("streams.services.catalogue.next_version", _Clock())  # another process
+    monkeypatch.setattr("streams.services.submitting.catalogue.next_version", _Clock())  # another process
     request = {"type": "CampaignRequested", "campaign": "SALE", "skus": ["A"], "channels": ["amazon"]}
     for event in catalogue.checked("demo", [request, {"type": "CampaignCancelled", "campaign": "SALE"}, request]):
         assert isinstance(event, CampaignRequested | CampaignCancelled)

@@ -22,7 +22,7 @@ from streams.facts.connectors import LEASE_MS
 from streams.facts.sealing import Sealer
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings, SettingsError
-from streams.services import connectors as desk
+from streams.services.integrations import connectors as desk
 from tests.contracts.shops.base import serving
 from tests.contracts.shops.shopify import ShopifyStandIn
 from tests.streams.connector_world import NETWORKS, START_MS, World

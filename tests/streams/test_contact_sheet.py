@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png, thumbnail
+from streams.services.display.contact_sheet import (
+    ContactCell,
+    ContactEntry,
+    contact_sheet_html,
+    contact_sheet_png,
+    thumbnail,
+)
 
 RED, CLEAR = (220, 20, 20), (0, 0, 0, 0)
 

@@ -19,8 +19,8 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy
 from streams.consumer.reading import read
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import dead
-from streams.services.dead import DeadLetter, Replayed, Wanted
+from streams.services.recovery import dead
+from streams.services.recovery.dead import DeadLetter, Replayed, Wanted
 
 
 def noise(size: int) -> bytes:

@@ -20,9 +20,10 @@ from streams.blobs import Blobs
 from streams.consumer.letters import Delivery, Outgoing
 from streams.facts import Database
 from streams.runtime.errors import Refused
-from streams.services import agreement, cases, double_review
-from streams.services.cases import Decision, Wanted
-from streams.services.rebuilding import fill
+from streams.services.operating import double_review
+from streams.services.recovery.rebuilding import fill
+from streams.services.review import agreement, cases
+from streams.services.review.cases import Decision, Wanted
 from tests.memory_store import MemoryStore
 from tests.simulation.flow_people import others_said
 from tests.streams.case_flow import CHANNELS, UNSURE, case_of, known, made, requested_reviews

@@ -22,7 +22,7 @@ from streams.consumer.clients import make_topics
 from streams.consumer.drift import Drift
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
-from streams.services.checks import check_everything
+from streams.services.audit.checks import check_everything
 
 DAY = str(topics.DAY_MS)
 

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.records import CampaignRequested, CatalogChanged
 from streams.facts import Database
-from streams.services.event_files import BadLine, Read, read_events, with_files
-from streams.services.submission import unmakeable
+from streams.services.submitting.event_files import BadLine, Read, read_events, with_files
+from streams.services.submitting.submission import unmakeable
 
 MUG: dict[str, Any] = {
     "type": "CatalogChanged",

@@ -16,7 +16,7 @@ from streams.consumer.clients import client_config
 from streams.consumer.unreachable import described
 from streams.runtime.fields import Wrong, converted
 from streams.runtime.settings import Settings
-from streams.services.event_files import problems, read_events
+from streams.services.submitting.event_files import problems, read_events
 
 GROUPS = [
     name

@@ -14,10 +14,10 @@ from streams.consumer.letters import outgoing
 from streams.facts import Database, EventKey, Refusal
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import local
-from streams.services.fates import Fate
-from streams.services.following import LOOK_ANYWAY_S, follow, news
-from streams.services.submission import SOURCE, Submitted, fate
+from streams.services.operating import local
+from streams.services.submitting.fates import Fate
+from streams.services.submitting.following import LOOK_ANYWAY_S, follow, news
+from streams.services.submitting.submission import SOURCE, Submitted, fate
 from tests.streams.flow import Flow, done, tasks, upsert
 
 CAMPAIGN = CampaignRequested(tenant="demo", campaign="bf", skus=["A", "GONE"], channels=["instagram"])
@@ -84,7 +84,7 @@ class Announced:
 
 def followed(flow: Flow, announced: Announced, *events: Submitted, quiet_s: float = 1000.0) -> tuple[list[Fate], int]:
     """The ends, and how often an event was looked at."""
-    with patch("streams.services.following.fate", side_effect=fate) as looks:
+    with patch("streams.services.submitting.following.fate", side_effect=fate) as looks:
         ends = follow(events, flow.database, announced.within, lambda *_: None, 600.0, quiet_s, announced.clock)
         return ends, looks.call_count
 

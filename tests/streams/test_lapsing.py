@@ -20,8 +20,9 @@ from schemas.records import (
 from streams.consumer.letters import Delivery, Outgoing
 from streams.facts import Database, Review
 from streams.runtime.errors import Refused
-from streams.services import cases, decisions
-from streams.services.rebuilding import fill
+from streams.services.operating import decisions
+from streams.services.recovery.rebuilding import fill
+from streams.services.review import cases
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 
 SHIPPED = (Path(channels.__file__).parent / "amazon.yaml").read_text()

@@ -6,7 +6,7 @@ from prometheus_client import Gauge
 from schemas.records import TaskFailed
 from streams.facts import Database
 from streams.runtime.clock import now_ms
-from streams.services import last_day
+from streams.services.reports import last_day
 from tests.streams.case_flow import decision, requested_reviews
 from tests.streams.flow import Flow
 from tests.streams.test_costs import composed, cut, publish

@@ -11,9 +11,9 @@ from schemas.records import PolicyReleased, PublishRequested, ReplanRequested, R
 from streams.api.codes import CODES
 from streams.flow.processors.policing import IN_DOUBT, REFUSED, measures_of
 from streams.runtime.errors import Refused
-from streams.services.ordered_verdicts import REFUSED as OUTPUT_REFUSED
-from streams.services.ordered_verdicts import refusal_of, verdict_of
-from streams.services.orders import Order, drawn
+from streams.services.ordering.ordered_verdicts import REFUSED as OUTPUT_REFUSED
+from streams.services.ordering.ordered_verdicts import refusal_of, verdict_of
+from streams.services.ordering.orders import Order, drawn
 from tests.streams.flow import Flow, done, published, tasks, upsert
 from tests.streams.processing import CAMPAIGN
 

@@ -15,7 +15,7 @@ from schemas.records import CatalogChanged
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.preview import Wanted, preview
+from streams.services.releases.preview import Wanted, preview
 from tests.e2e.system import draw_product, upsert
 
 pytestmark = pytest.mark.usefixtures("reads_nothing")

@@ -25,9 +25,9 @@ from streams.publishing.signing.keys import self_made
 from streams.publishing.signing.signer import Signing
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import probing
-from streams.services.probing import Probe, Probed, Wanted
-from streams.services.served import Served, Shopper
+from streams.services.live import probing
+from streams.services.live.probing import Probe, Probed, Wanted
+from streams.services.live.served import Served, Shopper
 from tests.streams.shop import GRACE_S, Shop
 from tests.streams.test_signing import request
 

@@ -9,8 +9,8 @@ from schemas.records import (
     RetractRequested,
     TaskFailed,
 )
-from streams.services import submission
-from streams.services.event_files import Read
+from streams.services.submitting import submission
+from streams.services.submitting.event_files import Read
 from tests.streams.flow import Flow, tasks, upsert
 from tests.streams.processing import CAMPAIGN
 

@@ -10,7 +10,7 @@ import pytest
 from schemas import codec, topics
 from schemas.records import Event
 from streams.facts import Database
-from streams.services.rebuilding import fill
+from streams.services.recovery.rebuilding import fill
 from tests.streams.installation import Installation
 from tests.streams.installation_findings import findings
 

@@ -23,7 +23,7 @@ from schemas.records import (
 )
 from streams.consumer.letters import Delivery, outgoing
 from streams.facts import Database, EventKey
-from streams.services.rebuilding import fill
+from streams.services.recovery.rebuilding import fill
 from tests.streams.flow import Flow, blob, done, published, tasks
 from tests.streams.recipe_releases import MARKETPLACE, SPRING, Mockup, again, product, release, steps
 

@@ -14,7 +14,7 @@ from gpu_workers.local.studio import Output
 from schemas.operations import OPERATIONS
 from streams.commands import cli
 from streams.runtime.settings import Settings
-from streams.services.local_render import Wanted, is_folder, render_one
+from streams.services.ordering.local_render import Wanted, is_folder, render_one
 from tests.e2e.system import draw_product
 
 SMALL = ["--channel", "shopify", "--set", "outputSize=900x900"]

@@ -19,8 +19,8 @@ from streams.embedded import choose_broker
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import local, replanning
-from streams.services.replanning import Selection, select
+from streams.services.operating import local, replanning
+from streams.services.operating.replanning import Selection, select
 from tests.streams.flow import upsert
 
 CACHE = Path(__file__).parents[2] / ".cache"

@@ -24,8 +24,8 @@ from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
 from streams.services.audit.tasks import TaskLedger
-from streams.services.rebuilding import fill
-from streams.services.replies import Replies
+from streams.services.ordering.replies import Replies
+from streams.services.recovery.rebuilding import fill
 from tests.memory_store import MemoryStore
 
 SOON_S = 120
@@ -149,8 +149,8 @@ def test_an_error_that_nobody_expects_does_not_end_the_reader(monkeypatch: pytes
             reader.close()
         raise ZeroDivisionError
 
-    monkeypatch.setattr("streams.services.replies.AWAY_WAIT_S", 0.01)
-    monkeypatch.setattr("streams.services.replies.open_consumer", lambda *_: StringIO())
+    monkeypatch.setattr("streams.services.ordering.replies.AWAY_WAIT_S", 0.01)
+    monkeypatch.setattr("streams.services.ordering.replies.open_consumer", lambda *_: StringIO())
     monkeypatch.setattr(reader, "_follow", follow)
     reader._read()
     assert len(tries) == 2

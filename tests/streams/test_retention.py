@@ -10,7 +10,7 @@ from schemas import codec, topics
 from schemas.records import CatalogChanged, PublishRequested, ReplanRequested, RetractRequested
 from streams.consumer import groups
 from streams.facts import Database, Loss, Losses
-from streams.services import retention
+from streams.services.operating import retention
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 
 COMPOSE = topics.TASKS["compose", "standard"].name
@@ -99,7 +99,7 @@ def test_losses_outlive_facts_that_are_made_anew(database: Database) -> None:
 
 
 def test_every_role_that_reads_notes_its_own_groups() -> None:
-    from streams.services.roles import _groups
+    from streams.services.operating.roles import _groups
 
     roles = [("streams", None), ("publisher", None), ("retrier", None), ("worker", "cutout"), ("worker", "compose")]
     roles += [("webhooks", None), ("connectors", None)]

@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from streams.facts import Database, Fitting, case_tables
-from streams.services import review_ages
+from streams.services.reports import review_ages
 from tests.streams.case_flow import decision, requested_reviews
 from tests.streams.flow import Flow
 

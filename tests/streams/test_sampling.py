@@ -13,9 +13,9 @@ from schemas.identity import content_id
 from schemas.records import PictureRated, PublishRequested, ReviewDecided
 from streams.facts import Database
 from streams.runtime.errors import Refused
-from streams.services import agreement, sampling
-from streams.services.agreement import Rate
-from streams.services.sampling import KNOWN_BAD_EVERY, TWICE_SHARE, Picture, Sample
+from streams.services.review import agreement, sampling
+from streams.services.review.agreement import Rate
+from streams.services.review.sampling import KNOWN_BAD_EVERY, TWICE_SHARE, Picture, Sample
 from tests.streams.case_flow import CHANNELS, made, requested_reviews
 from tests.streams.flow import Flow, Recorder, published, tasks, upsert
 

@@ -37,13 +37,13 @@ from streams.runtime.observability import set_up
 from streams.runtime.screen import fit
 from streams.runtime.settings import Settings
 from streams.runtime.supervisor import AlreadyRunning, only_one
-from streams.services import local
 from streams.services.assessing.assess import Assessment, Row
-from streams.services.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
-from streams.services.event_files import BadLine
-from streams.services.fates import Fate, SentEvent
-from streams.services.preview_page import Entry, Shown, page
-from streams.services.submission import Submitted
+from streams.services.display.contact_sheet import ContactCell, ContactEntry, contact_sheet_html, contact_sheet_png
+from streams.services.operating import local
+from streams.services.releases.preview_page import Entry, Shown, page
+from streams.services.submitting.event_files import BadLine
+from streams.services.submitting.fates import Fate, SentEvent
+from streams.services.submitting.submission import Submitted
 from tests.streams.planted import planted
 
 ROOT = Path(__file__).parents[2]

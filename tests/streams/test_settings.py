@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streams.runtime.settings import Settings, SettingsError, default_of, read_settings, variable
-from streams.services.setting_views import changed
+from streams.services.reports.setting_views import changed
 
 
 def test_the_environment_counts_in_any_case_and_what_is_given_counts_before_it(monkeypatch: pytest.MonkeyPatch) -> None:

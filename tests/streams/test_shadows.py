@@ -13,8 +13,8 @@ from streams.blobs import Blobs, open_store
 from streams.facts import Database, Shadowed
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import shadows
-from streams.services.showing import Shown
+from streams.services.display.showing import Shown
+from streams.services.releases import shadows
 from tests.streams.case_flow import made
 from tests.streams.flow import Flow, tasks, upsert
 

@@ -18,7 +18,7 @@ from schemas.records import (
 )
 from streams.flow.gates.style import LOOKS, SHELF_MIN
 from streams.flow.processors.shelving import shelf_of
-from streams.services import shelves
+from streams.services.display import shelves
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 LOOK = {"look_ground": 100.0, "look_margin": 0.07, "look_scale": 0.4, "look_tone": 50.0, "look_light_x": 1.0}

@@ -11,7 +11,7 @@ from schemas.records import Source
 from streams.blobs import Blobs, FolderStore
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.showing import EDGE, Showing, Shown
+from streams.services.display.showing import EDGE, Showing, Shown
 
 RED, CLEAR = (220, 20, 20, 255), (0, 0, 0, 0)
 

@@ -18,8 +18,8 @@ from streams.consumer.letters import Outgoing, RetryPolicy, returned
 from streams.consumer.reading import read
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import dead
-from streams.services.dead import Wanted
+from streams.services.recovery import dead
+from streams.services.recovery.dead import Wanted
 
 NAMES = ("CATALOG", "COMPLETED", "DEAD", "LETTERS")
 

@@ -16,7 +16,7 @@ from streams.commands.cli import EXPLAINED
         ("streams.commands.submit", {"sqlalchemy", "confluent_kafka", "pydantic", "opentelemetry", "numpy"}),
         ("streams.commands.tables.submit", {"sqlalchemy", "confluent_kafka", "structlog", "opentelemetry", "numpy"}),
         (
-            "streams.services.status",
+            "streams.services.reports.status",
             {"confluent_kafka", "structlog", "opentelemetry", "alembic", "numpy", "rich", "pydantic", "yaml"},
         ),
     ],

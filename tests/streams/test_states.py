@@ -26,7 +26,7 @@ from streams.facts.states import (
     diagram,
     listing,
 )
-from streams.services import fates
+from streams.services.submitting import fates
 from tests.streams.flow import Flow, done, published, tasks, upsert
 
 STREAMS = Path(__file__).parents[2] / "streams"

@@ -25,8 +25,8 @@ from streams.consumer.letters import Delivery, Outgoing, RetryPolicy, outgoing
 from streams.facts import Database
 from streams.flow.processing import Processing
 from streams.flow.processors import recipes, replanning
-from streams.services import replanning as command
-from streams.services.rebuilding import fill
+from streams.services.operating import replanning as command
+from streams.services.recovery.rebuilding import fill
 from tests.streams.flow import Recorder, upsert
 
 SKUS = [f"S{number:03}" for number in range(31)]

@@ -10,7 +10,7 @@ import pytest
 from streams.blobs import Blobs
 from streams.blobs.s3 import S3Store
 from streams.runtime.errors import Refused
-from streams.services.uploads import Upload, Uploads
+from streams.services.ordering.uploads import Upload, Uploads
 from tests.memory_store import MemoryStore
 
 DATA = b"a picture, as far as uploads are concerned"

@@ -21,7 +21,7 @@ from streams.facts import Database, Secret, Webhooks, tables
 from streams.facts.sealing import Sealer
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings, SettingsError
-from streams.services import webhooks as desk
+from streams.services.integrations import webhooks as desk
 from streams.webhooks import payload, signing
 from streams.webhooks.posting import check_url, retry_after_s
 from streams.webhooks.schedule import AWAY, DELAYS_S, DISABLED_AFTER_S, Answer, Health, Ruling, ruling

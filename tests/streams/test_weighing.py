@@ -19,9 +19,9 @@ from streams.facts import Database
 from streams.flow.gates import edges
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import calibrating, weighing
-from streams.services.calibrating import Label
-from streams.services.channels import text_before
+from streams.services.releases.channels import text_before
+from streams.services.review import calibrating, weighing
+from streams.services.review.calibrating import Label
 from tests.streams.flow import Flow
 
 AMAZON = (resources.files(channels) / "amazon.yaml").read_text()

@@ -14,9 +14,9 @@ from streams.api.paging import Cursor, Limit, behind, following, given
 from streams.api.routes.products import known
 from streams.facts import Asset, AssetState, Facts, Grouping
 from streams.facts.states import SETTLED
-from streams.services.costs import CostGroup, cost_group
-from streams.services.quality import QualityView, quality_of
-from streams.services.views import AssetView, asset_view
+from streams.services.reports.costs import CostGroup, cost_group
+from streams.services.reports.quality import QualityView, quality_of
+from streams.services.reports.views import AssetView, asset_view
 
 READ = {"scope": "read"}
 

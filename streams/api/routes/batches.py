@@ -19,10 +19,10 @@ from streams.api.bodies import whole
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem, problem_of
 from streams.runtime.errors import Refused
-from streams.services import event_files
-from streams.services.catalogue import subject_of
-from streams.services.event_files import BadLine
-from streams.services.submission import Submitted
+from streams.services.submitting import event_files
+from streams.services.submitting.catalogue import subject_of
+from streams.services.submitting.event_files import BadLine
+from streams.services.submitting.submission import Submitted
 
 LINE_MAX_BYTES = 1024 * 1024  # an event's record has at most so much
 GROUP = 500  # lines that wait for one another's acknowledgement

@@ -13,7 +13,7 @@ from schemas.records import Lane, Milliseconds, Name, Sku, Text
 from streams.api.callers import Asking
 from streams.api.problems import Problem
 from streams.api.routes.products import Accepted, accepted
-from streams.services.views import AssetView, asset_view
+from streams.services.reports.views import AssetView, asset_view
 
 READ, WRITE = {"scope": "read"}, {"scope": "write"}
 

@@ -14,9 +14,9 @@ from streams.api.callers import Asking, Caller
 from streams.api.paging import Limit
 from streams.blobs import Blobs, NotFound, open_store
 from streams.runtime.errors import Refused
-from streams.services import cases
-from streams.services.cases import CasePage, CaseView, ClaimView, Decision, Wanted, Word
-from streams.services.moments import age_s
+from streams.services.reports.moments import age_s
+from streams.services.review import cases
+from streams.services.review.cases import CasePage, CaseView, ClaimView, Decision, Wanted, Word
 
 AGE = "^[0-9]{1,6}[smhd]$"
 READ, REVIEW = {"scope": "read"}, {"scope": "review"}

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from schemas import topics
 from streams.api.callers import OPEN
 from streams.api.gateway import Gateway
-from streams.services import connectors
+from streams.services.integrations import connectors
 
 BODY_MAX_BYTES = topics.WRITTEN_BY_OTHERS_BYTES - topics.STORY_BYTES  # as its topic takes it; the sweep finds the rest
 

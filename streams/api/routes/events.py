@@ -18,7 +18,7 @@ from litestar.response.sse import ServerSentEventMessage
 from schemas.decoding import prepare
 from streams.api import preferences
 from streams.api.callers import Asking, Caller
-from streams.services.progress import NewsItem
+from streams.services.submitting.progress import NewsItem
 
 SOON_S = 0.001  # what is there already is taken in no time; with none at all nothing would be
 BEAT_S = 15.0  # a comment, so that proxies keep the connection

@@ -12,9 +12,9 @@ from schemas.decoding import prepare
 from schemas.records import Milliseconds
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem
-from streams.services import dead
-from streams.services.dead import DeadLetter, Wanted
-from streams.services.views import LetterContent, LetterView, letter_content, letter_view
+from streams.services.recovery import dead
+from streams.services.recovery.dead import DeadLetter, Wanted
+from streams.services.reports.views import LetterContent, LetterView, letter_content, letter_view
 
 OPERATORS = frozenset({topics.PUBLISHED.name, topics.MODELS.name, topics.RECIPES.name})  # no tenant's own
 READ, OPERATE = {"scope": "read"}, {"scope": "operate"}

@@ -19,9 +19,9 @@ from streams.api.codes import CODES
 from streams.api.limits import add_headers, add_levels, problem
 from streams.api.problems import Problem
 from streams.runtime.clock import now_ms
-from streams.services.admission import OverCapacity
-from streams.services.pictures import ENDS_WITHIN_MS, Job
-from streams.services.quotas import OverQuota
+from streams.services.access.quotas import OverQuota
+from streams.services.ordering.admission import OverCapacity
+from streams.services.ordering.pictures import ENDS_WITHIN_MS, Job
 
 WAIT_S, WAIT_MAX_S = 2, 60
 DEADLINE_S, DEADLINE_MAX_S = 60, 600  # the longer one for whom nobody waits: it may be demoted to bulk

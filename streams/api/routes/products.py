@@ -15,10 +15,10 @@ from streams.api.callers import Asking, Caller
 from streams.api.paging import Cursor, Limit, behind, following
 from streams.api.problems import Problem
 from streams.facts import Product
-from streams.services import decisions
-from streams.services.catalogue import subject_of
-from streams.services.submission import Submitted
-from streams.services.views import ProductView, product_view
+from streams.services.operating import decisions
+from streams.services.reports.views import ProductView, product_view
+from streams.services.submitting.catalogue import subject_of
+from streams.services.submitting.submission import Submitted
 
 READ, WRITE = {"scope": "read"}, {"scope": "write"}
 IfMatch = Annotated[

@@ -14,9 +14,9 @@ from streams.api.callers import Asking, Caller
 from streams.api.paging import Cursor, Limit, behind, following, given
 from streams.api.problems import Problem
 from streams.facts import Review
-from streams.services import decisions
-from streams.services.double_review import check_alone
-from streams.services.views import ReviewView, review_view
+from streams.services.operating import decisions
+from streams.services.operating.double_review import check_alone
+from streams.services.reports.views import ReviewView, review_view
 
 READ, REVIEW = {"scope": "read"}, {"scope": "review"}
 ReviewState = Literal["pending", "approved", "rejected", "superseded"]

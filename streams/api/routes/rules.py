@@ -92,7 +92,7 @@ def get_channel(caller: Asking, name: FromPath[str], category: FromQuery[str] = 
 @get("/v1/brands", opt=READ, sync_to_thread=True)
 def list_brands(caller: Asking) -> Sequence[BrandRow]:
     """The brands, by name."""
-    from streams.services import brands  # with the libraries of pictures, which nothing else here needs
+    from streams.services.releases import brands  # with the libraries of pictures, which nothing else here needs
 
     found = brands.overview(caller.settings)
     return [BrandRow(name=each.name, parameters=each.parameters, wrong=each.wrong) for each in found]

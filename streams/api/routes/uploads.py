@@ -14,7 +14,7 @@ from schemas.records import Label, Sha256
 from streams.api.bodies import whole
 from streams.api.callers import Asking, Caller
 from streams.api.problems import Problem
-from streams.services.uploads import Upload
+from streams.services.ordering.uploads import Upload
 
 WRITE = {"scope": "write"}
 

@@ -15,8 +15,8 @@ from streams.api.paging import Limit
 from streams.api.problems import Problem
 from streams.facts import Webhooks
 from streams.facts.sealing import Sealer
-from streams.services import webhooks as desk
-from streams.services.webhook_views import (
+from streams.services.integrations import webhooks as desk
+from streams.services.integrations.webhook_views import (
     WebhookDeliveryView,
     WebhookSecret,
     WebhookView,

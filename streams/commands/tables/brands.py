@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from streams.runtime.screen import console, line, print_json, styled, table
 
 if TYPE_CHECKING:
-    from streams.services.brands import Row as BrandRow
+    from streams.services.releases.brands import Row as BrandRow
 
 
 def show_brands(rows: Sequence[BrandRow], *, as_json: bool) -> None:
     """Every brand."""
     if as_json:
-        from streams.services.brands import brand_view
+        from streams.services.releases.brands import brand_view
 
         print_json([brand_view(row) for row in rows])
         return
@@ -34,7 +34,7 @@ def show_brands(rows: Sequence[BrandRow], *, as_json: bool) -> None:
 def show_brand(row: BrandRow, *, as_json: bool) -> None:
     """A brand's colours, and the parameters of a packshot that is one of its own."""
     if as_json:
-        from streams.services.brands import brand_view
+        from streams.services.releases.brands import brand_view
 
         print_json(brand_view(row))
         return

@@ -13,14 +13,14 @@ from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
     from schemas.channels import Channel
-    from streams.services.channels import Row as ChannelRow
-    from streams.services.recipes import Released
+    from streams.services.releases.channels import Row as ChannelRow
+    from streams.services.releases.recipes import Released
 
 
 def show_channels(rows: Sequence[ChannelRow], *, as_json: bool) -> None:
     """Every channel's rules that count, and what waits to be released."""
     if as_json:
-        from streams.services.channels import channel_view
+        from streams.services.releases.channels import channel_view
 
         print_json([channel_view(row) for row in rows])
         return

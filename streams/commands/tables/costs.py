@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
-    from streams.services.costs import CostsView
+    from streams.services.reports.costs import CostsView
 
 
 def show_costs(costs: CostsView, by: Sequence[str], *, as_json: bool) -> None:

@@ -11,10 +11,10 @@ from schemas import topics
 from streams.commands.tables import coloured, moment
 from streams.consumer import letters as header
 from streams.runtime.screen import console, errors, print_json, table
-from streams.services.views import letter_content, letter_view
+from streams.services.reports.views import letter_content, letter_view
 
 if TYPE_CHECKING:
-    from streams.services.dead import DeadLetter, Replayed
+    from streams.services.recovery.dead import DeadLetter, Replayed
 
 
 def show_letters(letters: Sequence[DeadLetter], *, as_json: bool, done: str = "") -> None:

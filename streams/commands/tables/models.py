@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from streams.facts import Comparison
-    from streams.services.models import Built, Row, Verified
+    from streams.services.releases.models import Built, Row, Verified
 
 
 def show_models(rows: Sequence[Row], *, as_json: bool) -> None:
     """Every model, where it stands, and what became of its work."""
     if as_json:
-        from streams.services.model_views import model_view
+        from streams.services.releases.model_views import model_view
 
         print_json([model_view(row) for row in rows])
         return

@@ -10,13 +10,13 @@ from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
     from schemas.policies import Judged
-    from streams.services.policies import Row
+    from streams.services.releases.policies import Row
 
 
 def show_policies(rows: Sequence[Row], *, as_json: bool) -> None:
     """Every file of rules that counts, and what waits to be released."""
     if as_json:
-        from streams.services.policies import policy_view
+        from streams.services.releases.policies import policy_view
 
         print_json([policy_view(row) for row in rows])
         return

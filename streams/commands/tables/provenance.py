@@ -10,8 +10,8 @@ from streams.runtime.screen import console, print_json, styled, table
 
 if TYPE_CHECKING:
     from streams.publishing.signing.reading import FileProvenance
-    from streams.services.probing import Probed
-    from streams.services.provenance import ExplainedAsset, RuleView
+    from streams.services.live.probing import Probed
+    from streams.services.live.provenance import ExplainedAsset, RuleView
 
 STATES = {
     "trusted": "it is as it was signed, by a key of this installation",

@@ -9,8 +9,8 @@ from streams.commands.tables import moment
 from streams.runtime.screen import console, errors, print_json, styled, table
 
 if TYPE_CHECKING:
-    from streams.services.recipes import Checked, Released, ShownRecipe
-    from streams.services.recipes import Row as RecipeRow
+    from streams.services.releases.recipes import Checked, Released, ShownRecipe
+    from streams.services.releases.recipes import Row as RecipeRow
 
 
 def show_recipes(rows: Sequence[RecipeRow], *, as_json: bool) -> None:
@@ -45,7 +45,7 @@ def show_recipe(recipe: ShownRecipe, *, as_json: bool) -> None:
 def show_checked(checked: Sequence[Checked], *, as_json: bool) -> None:
     """What is wrong with each file of recipes or rules, or what it holds."""
     if as_json:
-        from streams.services.recipes import checked_view
+        from streams.services.releases.recipes import checked_view
 
         print_json([checked_view(each) for each in checked])
         return

@@ -10,8 +10,8 @@ from streams.commands.tables import coloured
 from streams.runtime.screen import console, errors, line, print_json, styled, table
 
 if TYPE_CHECKING:
-    from streams.services.local_render import RenderView, Summary
-    from streams.services.preview_page import Entry
+    from streams.services.ordering.local_render import RenderView, Summary
+    from streams.services.releases.preview_page import Entry
 
 SHOWN_MAX = 20  # refused pictures on the screen; the report has them all
 
@@ -53,7 +53,7 @@ def _show_words(made: RenderView) -> None:
 def show_summary(summary: Summary, *, as_json: bool) -> None:
     """What became of many pictures."""
     if as_json:
-        from streams.services.local_render import summary_view
+        from streams.services.ordering.local_render import summary_view
 
         print_json(summary_view(summary))
         return
@@ -86,7 +86,7 @@ def show_refused(code: str, message: str) -> None:
 def show_preview(target: Path, entries: Sequence[Entry], *, as_json: bool) -> None:
     """Which page was written, and what is on it."""
     if as_json:
-        from streams.services.preview_page import preview_view
+        from streams.services.releases.preview_page import preview_view
 
         print_json(preview_view(target, entries))
         return

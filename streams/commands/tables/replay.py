@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from streams.runtime.screen import console, print_json, table
-from streams.services.views import product_names
+from streams.services.reports.views import product_names
 
 if TYPE_CHECKING:
-    from streams.services.rebuilding import Rebuilt
+    from streams.services.recovery.rebuilding import Rebuilt
 
 
 def show_replanned(products: Sequence[tuple[str, str]], *, as_json: bool) -> None:

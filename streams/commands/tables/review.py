@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from streams.commands.tables import coloured, moment
 from streams.runtime.screen import console, print_json, table
-from streams.services.views import review_view
+from streams.services.reports.views import review_view
 
 if TYPE_CHECKING:
     from streams.facts import Review
-    from streams.services.case_views import CaseCheck, CaseSummary, CaseView
+    from streams.services.review.case_views import CaseCheck, CaseSummary, CaseView
 
 
 def show_reviews(reviews: Sequence[Review], *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streams.runtime.screen import console, print_json, table
 
 if TYPE_CHECKING:
-    from streams.services.shelves import Looked
+    from streams.services.display.shelves import Looked
 
 NAMED_MAX = 5
 

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from schemas.records import Verdict
     from streams.client.records import Asset as RemoteAsset
     from streams.client.records import KnownProduct
-    from streams.services.status import ProductStatus
+    from streams.services.reports.status import ProductStatus
 
 
 def show_status(status: ProductStatus, *, as_json: bool) -> None:
     """Where every asset of one product stands, and its tasks."""
     product = status.product
     if as_json:
-        from streams.services.views import status_view
+        from streams.services.reports.views import status_view
 
         print_json(status_view(status))
         return
@@ -44,7 +44,7 @@ def show_status(status: ProductStatus, *, as_json: bool) -> None:
 def show_remote_status(product: KnownProduct, assets: Sequence[RemoteAsset], *, as_json: bool) -> None:
     """The same as an API tells it, which tells of no tasks."""
     if as_json:
-        from streams.services.remote import remote_status
+        from streams.services.submitting.remote import remote_status
 
         print_json(remote_status(product, assets))
         return

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from schemas.records import AssetPublished, AssetRetracted, ProductPublished
 from streams.commands.tables import COLOUR, coloured
 from streams.runtime.screen import console, print_json, print_json_line, styled, table
-from streams.services.fates import submission_view
+from streams.services.submitting.fates import submission_view
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from schemas.records import Event
-    from streams.services.event_files import BadLine
-    from streams.services.fates import Fate, KnownAsset, SentEvent
+    from streams.services.submitting.event_files import BadLine
+    from streams.services.submitting.fates import Fate, KnownAsset, SentEvent
 
 
 def show_submission(

@@ -10,8 +10,8 @@ from streams.runtime.screen import console, print_json, styled, table
 from streams.services.audit.findings import KINDS
 
 if TYPE_CHECKING:
+    from streams.services.audit.checks import Finding
     from streams.services.audit.findings import Report
-    from streams.services.checks import Finding
 
 
 def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -26,8 +26,8 @@ from streams.services.assessing.estimate import Business, Estimate, estimate
 from streams.services.assessing.faults import KINDS, OF_PRODUCTS, Fault
 from streams.services.assessing.listing import Product, products_of
 from streams.services.assessing.remembered import Remembered
-from streams.services.local_render import open_studio
-from streams.services.roles import s3_client
+from streams.services.operating.roles import s3_client
+from streams.services.ordering.local_render import open_studio
 
 DEFAULT_CHANNEL = "google"  # what most shops' pictures have to be fit for
 SEEN = "seen.jsonl"

@@ -13,8 +13,8 @@ from streams.connectors.base import ShopProduct
 from streams.connectors.kinds.feed import addresses
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import connectors
-from streams.services.event_files import read_events
+from streams.services.integrations import connectors
+from streams.services.submitting.event_files import read_events
 
 CONNECTOR = "connector:"
 _NUMBER = re.compile(r"[-_ ]?\(?\d{1,2}\)?$")  # behind a product's name where a folder has several pictures of it

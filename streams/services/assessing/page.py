@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from streams.services.assessing.assess import Assessment, Mended, Row, Shown
 from streams.services.assessing.estimate import LOOK_MINUTES, Range
 from streams.services.assessing.faults import KINDS, Fault, against
-from streams.services.contact_sheet import escape, thumbnail
+from streams.services.display.contact_sheet import escape, thumbnail
 
 WORST_MAX = 40  # pictures on the page; the JSON beside it has them all
 THUMBNAIL_PX = 360

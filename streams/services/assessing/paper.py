@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from streams.services.assessing.assess import Assessment, Mended, Shown
 from streams.services.assessing.estimate import Range
 from streams.services.assessing.faults import KINDS, against
-from streams.services.contact_sheet import thumbnail
+from streams.services.display.contact_sheet import thumbnail
 
 DPI = 150
 _WIDTH, _HEIGHT, _ROOM = 1240, 1754, 90  # A4, in px at DPI

@@ -23,13 +23,13 @@ from streams.publishing import manifest as manifests
 from streams.publishing.manifest import MANIFEST_NAME, Manifest
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import retention
 from streams.services.audit.announcements import Announcements
 from streams.services.audit.findings import Finding, Report
 from streams.services.audit.products import ProductView, disagreements, stuck
 from streams.services.audit.standing import progress, standing
 from streams.services.audit.tasks import TaskLedger
-from streams.services.dead import DeadLetter, every
+from streams.services.operating import retention
+from streams.services.recovery.dead import DeadLetter, every
 
 READING_THREADS = 8
 KEY_BYTES_MAX = 4 * KEY_MAX

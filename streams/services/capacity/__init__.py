@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from streams.runtime.errors import Refused
 from streams.services.capacity.figures import NO_GPU, Figure, Figures, Range, load
-from streams.services.views import View
+from streams.services.reports.views import View
 
 __all__ = ["Asked", "Capacity", "Need", "capacity", "load"]
 

@@ -8,7 +8,7 @@ from litestar.response import Redirect
 
 from streams.facts import CampaignRow
 from streams.runtime.clock import now_ms
-from streams.services.in_the_making import waited_for
+from streams.services.reports.in_the_making import waited_for
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.door import Form
 from streams.web.visitors import REVIEW, VIEW, Looking

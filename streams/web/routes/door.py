@@ -9,8 +9,8 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
 from streams.runtime.errors import Refused
-from streams.services import oidc, sessions
-from streams.services.oidc import Provider
+from streams.services.access import oidc, sessions
+from streams.services.access.oidc import Provider
 from streams.web import files
 from streams.web.pages import SIGN_IN, UNSTORED, NotHere, page
 from streams.web.place import Place

@@ -16,9 +16,9 @@ from streams.consumer.reading import has_members
 from streams.facts import Queued
 from streams.runtime.clock import now_ms
 from streams.runtime.settings import Settings
-from streams.services import dead
-from streams.services.dead import DeadLetter, Wanted
-from streams.services.views import letter_content, letter_view
+from streams.services.recovery import dead
+from streams.services.recovery.dead import DeadLetter, Wanted
+from streams.services.reports.views import letter_content, letter_view
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.door import Form
 from streams.web.visitors import OPERATE, VIEW, Looking, Visitor

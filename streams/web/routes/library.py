@@ -8,7 +8,7 @@ from litestar.params import FromQuery
 
 from streams.facts import Connectors
 from streams.facts.sealing import Sealer
-from streams.services import library
+from streams.services.releases import library
 from streams.web.pages import NotHere, page
 from streams.web.routes.pictures import Size, answer_picture
 from streams.web.visitors import VIEW, Looking

@@ -20,7 +20,7 @@ from markupsafe import escape
 
 from streams.blobs import StoreError
 from streams.runtime.errors import Unavailable
-from streams.services import cases
+from streams.services.review import cases
 from streams.web.pages import NotHere, NotYours, error_texts, part
 from streams.web.routes.flow import lanes_of, letters_of, readers_of
 from streams.web.visitors import VIEW, Looking, Visitor

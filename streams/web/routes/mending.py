@@ -14,10 +14,10 @@ from schemas.decoding import prepare
 from schemas.retouching import SIZE_BYTES_MAX, Retouch
 from streams.flow.processors.retouching import OPERATION as CUTOUT
 from streams.runtime.errors import Refused
-from streams.services import cases, mending
-from streams.services.cases import StepView
-from streams.services.mending import PreviewRequest, Seen
-from streams.services.showing import Shown
+from streams.services.display.showing import Shown
+from streams.services.review import cases, mending
+from streams.services.review.cases import StepView
+from streams.services.review.mending import PreviewRequest, Seen
 from streams.web import telling
 from streams.web.pages import UNSTORED, page
 from streams.web.routes.trying import CheckView, check_view

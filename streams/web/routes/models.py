@@ -7,8 +7,8 @@ from litestar import Request, Response, get
 from litestar.params import FromQuery, QueryParameter
 
 from streams.facts import Shadowed
-from streams.services import shadows
-from streams.services.showing import Shown
+from streams.services.display.showing import Shown
+from streams.services.releases import shadows
 from streams.web.pages import page
 from streams.web.routes.pictures import Size, answer_picture
 from streams.web.visitors import REVIEW, VIEW, Looking, Visitor

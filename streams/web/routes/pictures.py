@@ -8,7 +8,7 @@ from litestar.params import FromQuery, QueryParameter
 
 from schemas.records import Source
 from streams.facts import Review
-from streams.services.showing import Shown, source_of
+from streams.services.display.showing import Shown, source_of
 from streams.web.pages import NotHere
 from streams.web.visitors import VIEW, Looking, Visitor
 

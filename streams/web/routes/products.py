@@ -9,8 +9,9 @@ from litestar.response import Redirect
 from streams.facts import AssetState
 from streams.facts.states import STATES
 from streams.flow.processors.retracting import is_retracted
-from streams.services import decisions, history
-from streams.services.replanning import replan
+from streams.services.operating import decisions
+from streams.services.operating.replanning import replan
+from streams.services.reports import history
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.door import Form
 from streams.web.visitors import REVIEW, VIEW, Looking, Visitor

@@ -8,8 +8,8 @@ from litestar import Response, get
 from schemas.records import Check
 from streams.facts import Judged
 from streams.facts.overviews import JUDGED_MAX
-from streams.services import agreement, sampling
-from streams.services.quality import by_channel, by_check, by_day, by_model
+from streams.services.reports.quality import by_channel, by_check, by_day, by_model
+from streams.services.review import agreement, sampling
 from streams.web import telling
 from streams.web.charts import Course
 from streams.web.pages import page

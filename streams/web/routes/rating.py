@@ -7,8 +7,8 @@ from litestar import Request, Response, get, post
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Redirect
 
-from streams.services import agreement, sampling
-from streams.services.showing import Shown
+from streams.services.display.showing import Shown
+from streams.services.review import agreement, sampling
 from streams.web.pages import UNSTORED, page
 from streams.web.routes.door import Form
 from streams.web.routes.pictures import answer_picture

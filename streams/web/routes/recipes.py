@@ -11,9 +11,9 @@ from schemas.decoding import prepare
 from schemas.recipes.reading import TEXT_MAX
 from streams.facts import EVERY, Facts
 from streams.runtime.errors import Refused
-from streams.services import recipe_drafts
-from streams.services.preview_page import Entry, Shown, shrunk
-from streams.services.recipe_drafts import Draft, Plan
+from streams.services.releases import recipe_drafts
+from streams.services.releases.preview_page import Entry, Shown, shrunk
+from streams.services.releases.recipe_drafts import Draft, Plan
 from streams.web import telling
 from streams.web.pages import UNSTORED, NotYours, page
 from streams.web.routes.trying import ALONE, CheckView, check_view

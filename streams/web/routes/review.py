@@ -14,10 +14,10 @@ from schemas.decoding import prepare
 from schemas.records import DecisionUndone, OpinionGiven
 from schemas.retouching import SIZE_BYTES_MAX
 from streams.runtime.errors import Refused
-from streams.services import case_groups, cases
-from streams.services.case_groups import Decided
-from streams.services.cases import CasePage, CaseSummary, CaseView, Claimed, ClaimView, Decision, Wanted, Word
-from streams.services.where import What, where
+from streams.services.review import case_groups, cases
+from streams.services.review.case_groups import Decided
+from streams.services.review.cases import CasePage, CaseSummary, CaseView, Claimed, ClaimView, Decision, Wanted, Word
+from streams.services.review.where import What, where
 from streams.web import telling
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.pictures import answer_picture

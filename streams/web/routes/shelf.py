@@ -6,7 +6,7 @@ from litestar import Response, get
 from litestar.params import QueryParameter
 
 from streams.flow.gates.style import SHELF_MIN
-from streams.services import shelves
+from streams.services.display import shelves
 from streams.web.pages import page
 from streams.web.visitors import VIEW, Looking
 

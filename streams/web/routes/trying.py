@@ -18,9 +18,10 @@ from schemas.decoding import prepare
 from schemas.operations import OPERATIONS
 from schemas.records import CatalogChanged, Check
 from streams.runtime.errors import Refused
-from streams.services import event_files, submission, trying
-from streams.services.orders import Order
-from streams.services.showing import Shown
+from streams.services.display.showing import Shown
+from streams.services.ordering.orders import Order
+from streams.services.releases import trying
+from streams.services.submitting import event_files, submission
 from streams.web import telling
 from streams.web.pages import UNSTORED, NotHere, page
 from streams.web.routes.pictures import answer_picture

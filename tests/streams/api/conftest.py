@@ -15,11 +15,11 @@ from streams.api.gateway import Gateway
 from streams.blobs import Blobs
 from streams.facts import Database
 from streams.runtime.settings import Settings
-from streams.services import keys
-from streams.services.admission import Admission
-from streams.services.pictures import Pictures
-from streams.services.progress import Progress
-from streams.services.replies import Replies
+from streams.services.access import keys
+from streams.services.ordering.admission import Admission
+from streams.services.ordering.pictures import Pictures
+from streams.services.ordering.replies import Replies
+from streams.services.submitting.progress import Progress
 from tests.gpu_workers.worker_parts import photograph
 from tests.memory_store import MemoryStore
 from tests.streams.api.picture_workers import Workers, workers_of

@@ -23,7 +23,7 @@ from streams.consumer.work import Wait
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services.replies import Replies
+from streams.services.ordering.replies import Replies
 from tests.gpu_workers.worker_parts import PRICES, ROOM, cutout_work
 
 Client = TestClient[ASGIApp]

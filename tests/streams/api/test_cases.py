@@ -7,7 +7,7 @@ from litestar.types import ASGIApp
 from schemas import codec
 from schemas.records import ReviewDecided
 from streams.facts import Database
-from streams.services import keys
+from streams.services.access import keys
 from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
 

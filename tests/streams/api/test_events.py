@@ -13,8 +13,8 @@ from streams.api.gateway import Gateway
 from streams.api.routes import events
 from streams.consumer.letters import Delivery, outgoing
 from streams.facts import Database
-from streams.services import keys
-from streams.services.progress import Progress
+from streams.services.access import keys
+from streams.services.submitting.progress import Progress
 
 
 @pytest.fixture(autouse=True)

@@ -23,10 +23,10 @@ from streams.facts.database import DatabaseUnavailable
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import keys
-from streams.services.admission import Admission
-from streams.services.pictures import Pictures
-from streams.services.replies import Replies
+from streams.services.access import keys
+from streams.services.ordering.admission import Admission
+from streams.services.ordering.pictures import Pictures
+from streams.services.ordering.replies import Replies
 from tests.streams.api.picture_workers import Client, Workers, post
 
 
@@ -134,7 +134,7 @@ def test_a_picture_that_the_content_policy_refuses_is_not_handed_out(
         rule="own@1/flags",
     )
     refused = Verdict(outcome="fail", checks=[seen], rules="gates")
-    monkeypatch.setattr("streams.services.pictures.verdict_of", lambda *_: refused)
+    monkeypatch.setattr("streams.services.ordering.pictures.verdict_of", lambda *_: refused)
     answer = post(demo, "packshots", photo, channel="amazon")
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "output_refused", "photograph")
     assert "own@1/flag" in answer.json()["detail"]
@@ -224,7 +224,7 @@ def test_a_job_is_asked_for_anew_after_a_while(
     demo: Client, workers: Workers, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(demo, "cutouts", photo)
-    monkeypatch.setattr("streams.services.pictures.KNOWN_MS", -1)
+    monkeypatch.setattr("streams.services.ordering.pictures.KNOWN_MS", -1)
     assert post(demo, "cutouts", photo).status_code == 200
     assert len(workers.tasks) == 2
 
@@ -263,7 +263,7 @@ def test_what_pictures_cost_stands_in_the_costs_once(demo: Client, workers: Work
 def test_what_is_announced_again_by_another_gateway_costs_once_and_what_failed_was_wasted(
     demo: Client, gateway: Gateway, workers: Workers, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.services.pictures.KNOWN_MS", -1)
+    monkeypatch.setattr("streams.services.ordering.pictures.KNOWN_MS", -1)
     post(demo, "cutouts", photo)
     once = spent(demo)
     post(demo, "cutouts", photo)  # its worker finds what it had made, and tells of that cost again

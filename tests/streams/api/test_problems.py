@@ -20,13 +20,18 @@ from streams.api.problems import ProblemDetails
 from streams.client.tries import TRIES
 from streams.facts import Database, DatabaseUnavailable
 from streams.facts.answers import KEPT_MS, LEFT_AFTER_MS, ApiAnswer, ApiAnswers
-from streams.services import keys
+from streams.services.access import keys
 from tests.streams.flow import Recorder
 
 Client = TestClient[ASGIApp]
 BODY = {"sources": [{"uri": "https://images.example/a.jpg"}], "channels": ["amazon"]}
 ROOT = Path(streams.__file__).parent
-REACHED = ("services/catalogue.py", "services/decisions.py", "services/dead.py", "flow/processors/planning.py")
+REACHED = (
+    "services/submitting/catalogue.py",
+    "services/operating/decisions.py",
+    "services/recovery/dead.py",
+    "flow/processors/planning.py",
+)
 WITHIN = {"missing_source", "missing_input"}  # of tasks that we did not write
 NOT_ORDERED = {"source_error", "upscale_error", "too_few_examples", "bad_example", "unknown_operation", *WITHIN}
 NOT_FROM_HERE = {

@@ -11,7 +11,7 @@ from schemas.records import CampaignRequested, CatalogChanged, RetractionDecided
 from streams.api.gateway import Gateway
 from streams.consumer.clients import NotAcknowledged
 from streams.facts import Database
-from streams.services import keys
+from streams.services.access import keys
 from tests.streams.flow import Recorder, upsert
 
 Client = TestClient[ASGIApp]

@@ -5,7 +5,7 @@ from litestar.types import ASGIApp
 
 from schemas.records import Check, Verdict
 from streams.facts import Database, Judged
-from streams.services.quality import UNMEASURED, by_channel, by_check
+from streams.services.reports.quality import UNMEASURED, by_channel, by_check
 from tests.streams.flow import Flow
 from tests.streams.test_undoing import doubtful
 

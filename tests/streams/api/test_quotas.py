@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 from streams.api.app import build_app
 from streams.api.gateway import Gateway
 from streams.runtime.settings import Settings
-from streams.services.quotas import Buckets, Policy
+from streams.services.access.quotas import Buckets, Policy
 from tests.streams.api.picture_workers import Workers, post
 
 Client = TestClient[ASGIApp]
@@ -75,7 +75,7 @@ def test_what_was_used_already_is_taken_whatever_is_left() -> None:
 @pytest.fixture
 def _unfilled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets that fill so slowly that none does while a test runs."""
-    monkeypatch.setattr("streams.services.quotas.WINDOW_S", 10**12)
+    monkeypatch.setattr("streams.services.access.quotas.WINDOW_S", 10**12)
 
 
 @pytest.mark.usefixtures("_unfilled")

@@ -20,11 +20,13 @@ from streams.facts.keys import ApiKeys
 from streams.facts.sealing import Sealer
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
-from streams.services import dead, keys, webhooks
-from streams.services.dead import DeadLetter, Replayed
-from streams.services.orders import Order, Slip
-from streams.services.pictures import begun
-from streams.services.uploads import Upload, Uploads
+from streams.services.access import keys
+from streams.services.integrations import webhooks
+from streams.services.ordering.orders import Order, Slip
+from streams.services.ordering.pictures import begun
+from streams.services.ordering.uploads import Upload, Uploads
+from streams.services.recovery import dead
+from streams.services.recovery.dead import DeadLetter, Replayed
 from tests.streams.flow import Flow
 from tests.streams.test_undoing import doubtful
 

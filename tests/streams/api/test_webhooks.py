@@ -12,7 +12,7 @@ from streams.consumer import reading
 from streams.consumer.letters import Delivery, outgoing
 from streams.facts import Database, Webhooks
 from streams.facts.sealing import Sealer
-from streams.services import keys
+from streams.services.access import keys
 
 Client = TestClient[ASGIApp]
 HOOK = {"url": "https://shop.example/hook", "events": ["asset.retracted"]}

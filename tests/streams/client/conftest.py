@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from streams.api.app import around, stand_on
 from streams.api.gateway import Gateway
-from streams.services.progress import Progress
+from streams.services.submitting.progress import Progress
 from tests.streams.api.conftest import blobs, database, gateway, key, recorder, routes, settings
 
 __all__ = ["blobs", "database", "gateway", "key", "recorder", "routes", "settings", "url"]

@@ -31,7 +31,7 @@ from streams.client.problems import (
 )
 from streams.consumer.letters import Delivery, outgoing
 from streams.facts import Database
-from streams.services import keys
+from streams.services.access import keys
 from tests.streams.flow import Recorder
 
 MUG = Product(sources=[{"uri": "https://images.example/a.jpg"}], channels=["amazon"], title="Mug")

@@ -13,7 +13,8 @@ import pytest
 
 from schemas.records import CampaignRequested, CatalogChanged, Source
 from streams.facts import Database
-from streams.services import dead, keys
+from streams.services.access import keys
+from streams.services.recovery import dead
 from tests.streams.client.test_client import sent_by
 from tests.streams.flow import Flow, Recorder
 

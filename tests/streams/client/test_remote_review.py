@@ -12,8 +12,8 @@ from streams.client import Client
 from streams.client.problems import NotFound
 from streams.facts import Database
 from streams.runtime.errors import Refused
-from streams.services import cases, remote_review
-from streams.services.cases import Decision, Wanted
+from streams.services.review import cases, remote_review
+from streams.services.review.cases import Decision, Wanted
 from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.client.test_remote import packshot
 from tests.streams.flow import Flow, Recorder, upsert

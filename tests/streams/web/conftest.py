@@ -10,8 +10,8 @@ from litestar.types import ASGIApp
 
 from streams.facts import Database
 from streams.runtime.settings import Settings
-from streams.services import sessions
-from streams.services.showing import Showing
+from streams.services.access import sessions
+from streams.services.display.showing import Showing
 from streams.web.app import build
 from streams.web.place import Place
 from streams.web.visitors import COOKIE

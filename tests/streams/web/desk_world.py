@@ -23,9 +23,10 @@ from streams.facts import Database
 from streams.facts.sessions import Role
 from streams.runtime.clock import now_ms
 from streams.runtime.settings import Settings
-from streams.services import event_files, keys, sessions
+from streams.services.access import keys, sessions
 from streams.services.assessing import kept
-from streams.services.showing import Showing
+from streams.services.display.showing import Showing
+from streams.services.submitting import event_files
 from streams.web.app import build
 from streams.web.place import Place
 from tests.streams.flow import Flow, Recorder, done, published, tasks

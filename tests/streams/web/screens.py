@@ -9,7 +9,7 @@ from typing import get_type_hints
 from litestar import Response
 from playwright.sync_api import Browser
 
-from streams.services import cases
+from streams.services.review import cases
 from streams.web.routes import ROUTES
 from tests.streams.web import desk_world
 from tests.streams.web.browsing import DESKTOP, TABLET, chromium, opened

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from schemas import codec
 from schemas.records import ReviewDecided
-from streams.services import cases
+from streams.services.review import cases
 from tests.servers import skip_or_fail
 from tests.streams.case_flow import requested_reviews
 from tests.streams.flow import Flow, upsert

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from streams.services.quality import Tally
+from streams.services.reports.quality import Tally
 from streams.web.charts import HEIGHT, WIDTH, Course
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from gpu_workers.library import brands
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import library
+from streams.services.releases import library
 from streams.web.place import Place
 from tests.streams.web.conftest import Client
 

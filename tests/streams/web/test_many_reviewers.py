@@ -15,8 +15,9 @@ from schemas import codec
 from schemas.records import ReviewDecided
 from streams.facts import Database
 from streams.runtime.settings import Settings
-from streams.services import cases, sessions
-from streams.services.showing import Showing
+from streams.services.access import sessions
+from streams.services.display.showing import Showing
+from streams.services.review import cases
 from streams.web.app import build
 from streams.web.place import Place
 from streams.web.visitors import COOKIE

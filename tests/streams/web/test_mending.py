@@ -18,10 +18,10 @@ from schemas.records import CutoutRetouched, ModelReleased, TaskCompleted
 from schemas.retouching import Box, Brush, Click, Retouch, Scribble
 from streams.facts import Database
 from streams.runtime.errors import Refused
-from streams.services import cases, masks, mending
-from streams.services.mending import PreviewRequest, Seen
-from streams.services.progress import Progress
-from streams.services.showing import Shown
+from streams.services.display.showing import Shown
+from streams.services.review import cases, masks, mending
+from streams.services.review.mending import PreviewRequest, Seen
+from streams.services.submitting.progress import Progress
 from streams.web.place import Place
 from tests.servers import skip_or_fail
 from tests.streams.case_flow import CHANNELS, case_of, finished, requested_reviews, retouch

@@ -21,9 +21,9 @@ from streams.runtime.addresses import Address, SecretStr
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused, Unavailable
 from streams.runtime.settings import Settings
-from streams.services import sessions
-from streams.services.oidc import Provider
-from streams.services.showing import Showing
+from streams.services.access import sessions
+from streams.services.access.oidc import Provider
+from streams.services.display.showing import Showing
 from streams.web.app import build
 from streams.web.place import Place
 from tests.servers import skip_or_fail
@@ -215,7 +215,7 @@ def test_a_new_key_of_the_provider_is_asked_for_and_no_more_often_than_that(
         stand_in.sign_in(database)
     assert stand_in.requests.count("/keys") == 1, "asked a moment ago"
     stand_in.published.append(stand_in.signed_by)
-    monkeypatch.setattr("streams.services.oidc.ASKED_AGAIN_S", -1.0)
+    monkeypatch.setattr("streams.services.access.oidc.ASKED_AGAIN_S", -1.0)
     assert stand_in.sign_in(database)
     assert stand_in.requests.count("/keys") == 2
 

@@ -12,7 +12,7 @@ from schemas import codec
 from schemas.records import CampaignCancelled, CampaignRequested, Check, Verdict
 from streams.facts import Database, DatabaseUnavailable, Judged, Share
 from streams.flow.processors import planning
-from streams.services import dead
+from streams.services.recovery import dead
 from streams.web import files, telling
 from streams.web.routes import quality
 from tests.streams.flow import Flow, Recorder, tasks, upsert

@@ -18,8 +18,9 @@ from schemas.records import Check, RecipeReleased, Verdict
 from streams.facts import Database
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import preview, recipe_drafts, sessions
-from streams.services.preview_page import Entry, Shown
+from streams.services.access import sessions
+from streams.services.releases import preview, recipe_drafts
+from streams.services.releases.preview_page import Entry, Shown
 from streams.web.place import Place
 from tests.e2e.system import draw_product
 from tests.servers import skip_or_fail

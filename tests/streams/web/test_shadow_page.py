@@ -7,8 +7,8 @@ import pytest
 from schemas import codec
 from schemas.records import ReplanRequested, RetractionDecided
 from streams.facts import Database
-from streams.services import shadows
-from streams.services.showing import Shown
+from streams.services.display.showing import Shown
+from streams.services.releases import shadows
 from streams.web.place import Place
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 from tests.streams.test_shadows import OTHER, compared, cutout

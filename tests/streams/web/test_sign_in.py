@@ -11,7 +11,7 @@ from streams.facts import Database, DeskSessions
 from streams.runtime.clock import now_ms
 from streams.runtime.errors import Refused
 from streams.runtime.settings import Settings
-from streams.services import sessions
+from streams.services.access import sessions
 from streams.web.visitors import COOKIE
 from tests.streams.web.conftest import Client
 

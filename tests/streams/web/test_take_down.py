@@ -5,7 +5,7 @@ import pytest
 from schemas import codec
 from schemas.records import DecisionUndone, PictureRated, PublishRequested
 from streams.facts import Database
-from streams.services import sampling
+from streams.services.review import sampling
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
 from tests.streams.test_lapsing import Kept, asked, live_by_approval, released
 from tests.streams.web.conftest import SignIn

@@ -12,10 +12,13 @@ from streams.consumer.letters import Delivery
 from streams.facts import Database
 from streams.facts.keys import ApiKeys
 from streams.runtime.settings import Settings
-from streams.services import cases, dead, keys, recipe_drafts
+from streams.services.access import keys
 from streams.services.assessing import kept
-from streams.services.dead import DeadLetter, Replayed
-from streams.services.showing import Showing
+from streams.services.display.showing import Showing
+from streams.services.recovery import dead
+from streams.services.recovery.dead import DeadLetter, Replayed
+from streams.services.releases import recipe_drafts
+from streams.services.review import cases
 from streams.web import app
 from streams.web.place import Place
 from streams.web.visitors import ROLES

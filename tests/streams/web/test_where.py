@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from streams.runtime.errors import Refused
-from streams.services import cases
-from streams.services.showing import Showing
-from streams.services.where import where
+from streams.services.display.showing import Showing
+from streams.services.review import cases
+from streams.services.review.where import where
 from streams.web.place import Place
 from tests.servers import skip_or_fail
 from tests.streams.web import desk_world

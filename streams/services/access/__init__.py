@@ -1,0 +1,1 @@
+"""Access: who may ask, and how much: keys, signing in, quotas."""

@@ -1,0 +1,1 @@
+"""Display: pictures as pages and sheets show them."""

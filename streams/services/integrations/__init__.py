@@ -1,0 +1,1 @@
+"""Integrations: webhooks and connectors, as commands and routes handle them."""

@@ -1,0 +1,1 @@
+"""Live: what a shopper is served, and what it says of itself."""

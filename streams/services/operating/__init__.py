@@ -1,0 +1,1 @@
+"""Operating: the roles, and what keeps an installation going."""

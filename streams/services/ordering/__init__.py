@@ -1,0 +1,1 @@
+"""Ordering: one picture, now, from workers or on this machine."""

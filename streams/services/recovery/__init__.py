@@ -1,0 +1,1 @@
+"""Recovery: dead letters, and facts made anew from the topics."""

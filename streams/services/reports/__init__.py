@@ -1,0 +1,1 @@
+"""Reports: what is told of products, assets, costs and quality, typed."""

@@ -1,0 +1,1 @@
+"""Submitting: events from files and applications, and what has become of them."""
