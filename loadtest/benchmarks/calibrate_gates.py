@@ -97,8 +97,8 @@ def measured(samples: Sequence[Sample]) -> Iterator[Trial]:
     jobs = [(each, samples[(n + 2) % len(samples)], name) for n, each in enumerate(samples) for name in _names()]
     left = [job for job in jobs if any(_key(each) not in known for each in _wanted(job[0], job[2]))]
     with ExitStack() as stack, file.open("a") as out:
-        # Begun anew, no copies of this one: its threads, which have read pictures by now, would be gone from a copy, and
-        # what they held would never be given back.
+        # Begun anew, no copies of this one: its threads, which have read pictures by now, are not in a copy, and what
+        # they held is never given back there.
         pools = [stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) for _ in range(PROCESSES)]
         running = [pools[samples.index(job[0]) % PROCESSES].submit(tried, *job) for job in left]
         for number, done in enumerate(as_completed(running), 1):

@@ -219,7 +219,7 @@ def decide(
     redo: bool | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Call[ReviewDecided]:
-    """Decide on a review that waits."""
+    """Decide on a review that waits. A rejection takes its picture down where it is live by rules of before."""
     return json_call(
         "POST",
         path("reviews", review_id, "decision"),

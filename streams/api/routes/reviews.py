@@ -63,13 +63,15 @@ def get_review(caller: Asking, review_id: FromPath[str]) -> ReviewView:
 
 @post("/v1/reviews/{review_id:str}/decision", opt=REVIEW, status_code=202, sync_to_thread=True)
 def decide(caller: Asking, review_id: FromPath[str], data: JSONBody[DecisionBody]) -> ReviewDecided:
-    """Decide on a review that waits."""
+    """Decide on a review that waits. A rejection takes its picture down where it is live by rules of before."""
     review = _known(caller, review_id)
     if review.state != "pending":
         raise Problem("review_closed", f"it is {review.state}", field="review_id")
     with caller.read() as facts:
         check_alone(review, facts, caller.settings.review_twice_share)
-    return decisions.decide(review, caller.sender, **msgspec.structs.asdict(data), decided_by=caller.name)
+        is_live = decisions.live([review], facts) != []
+    said = msgspec.structs.asdict(data)
+    return decisions.decide(review, caller.sender, is_live=is_live, **said, decided_by=caller.name)
 
 
 @delete("/v1/reviews/{review_id:str}/decision", opt=REVIEW, status_code=202, sync_to_thread=True)

@@ -5,11 +5,12 @@ from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
 from schemas import codec
-from schemas.records import ReviewDecided
+from schemas.records import RetractRequested, ReviewDecided
 from streams.facts import Database
 from streams.services.access import keys
 from tests.streams.case_flow import CHANNELS, case_of, requested_reviews
 from tests.streams.flow import Flow, Recorder, upsert
+from tests.streams.test_lapsing import Kept, asked, live_by_approval, released, said
 
 Client = TestClient[ASGIApp]
 
@@ -51,6 +52,19 @@ def test_what_is_wrong_is_named(demo: Client, case_id: str, recorder: Recorder) 
     assert demo.get("/v1/reviews/cases", params={"older_than": "long"}).json()["field"] == "older_than"
     assert demo.get("/v1/reviews/cases", params={"cursor": "x"}).json()["code"] == "bad_cursor"
     assert recorder.records == []
+
+
+def test_who_rejects_a_picture_that_is_live_by_rules_of_before_takes_it_down(
+    demo: Client, database: Database, recorder: Recorder
+) -> None:
+    flow = Kept(database)
+    live_by_approval(flow)
+    review = asked(flow, released(flow, "2026-11.2", 0.88))
+    answer = demo.post(f"/v1/reviews/{review.review_id}/decision", json={"approved": False, "reason": "too small"})
+    assert answer.status_code == 202
+    _, gone = said(flow, recorder)
+    assert isinstance(gone, RetractRequested)
+    assert gone.assets == ["amazon-1"]
 
 
 def test_a_test_key_decides_nothing(client: Client, database: Database, case_id: str, recorder: Recorder) -> None:
