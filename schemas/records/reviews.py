@@ -48,7 +48,8 @@ class ReviewDecided(Record, frozen=True, kw_only=True, tag="ReviewDecided", tag_
 
     With a `case` it is on all that is in doubt for that cause, and counts for every asset that waits for it, and for
     those to come of which nothing but `checks` is in doubt for it; `review_id` is one of them. `version` is its place
-    among the words on the case, else on the review, from 1: the newest counts, in whatever order they come.
+    among the words on the case, else on the review, from 1: the newest counts, in whatever order they come. An
+    approval without a case that names `checks` holds for no others: one that is read behind newer rules is refused.
     """
 
     review_id: Sha256

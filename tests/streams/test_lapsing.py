@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from schemas import channels, codec
+from schemas import channels, codec, topics
 from schemas.records import (
     AssetWithheld,
     ChannelReleased,
@@ -21,6 +21,7 @@ from streams.consumer.letters import Delivery, Outgoing
 from streams.facts import Database, Review
 from streams.runtime.errors import Refused
 from streams.services.operating import decisions
+from streams.services.recovery.dead import DeadLetter
 from streams.services.recovery.rebuilding import fill
 from streams.services.review import cases
 from tests.streams.flow import Flow, Recorder, done, published, tasks, upsert
@@ -108,9 +109,10 @@ def known(flow: Flow, review: ReviewRequested) -> Review:
 
 
 def assert_rebuilt(flow: Kept) -> None:
-    before = flow.database.dump()
+    before, written = flow.database.dump(), flow.deliveries()
+    dead = [DeadLetter(each) for each in written if each.topic == topics.DEAD.name]
     with flow.database.replaced() as facts:
-        fill(facts, flow.deliveries(), [])
+        fill(facts, [each for each in written if each.topic != topics.DEAD.name], dead)
     assert flow.database.dump() == before
 
 
@@ -212,6 +214,21 @@ def test_an_approval_that_is_read_behind_newer_rules_holds_for_what_is_asked_by_
     assert isinstance(request, PublishRequested)
     assert request.verdict.rules.endswith("amazon@2026-11.2")
     _written_early(flow)
+    assert_rebuilt(flow)
+
+
+def test_an_approval_by_id_that_is_read_behind_newer_rules_holds_for_nothing_that_nobody_saw(flow: Kept) -> None:
+    flow.say(rules("2026-11.1", 0.85))
+    before = asked(flow, upsert(), alpha_partial_share=0.9, fill=FILL)
+    recorder = Recorder()
+    decisions.decide(known(flow, before), recorder, approved=True, decided_by="ada")
+    asked(flow, released(flow, "2026-11.2", 0.88), alpha_partial_share=0.9, fill=FILL)
+    assert said(flow, recorder) == []
+    assert (flow.states()["amazon-1"], known(flow, before).state) == ("review", "pending")
+    recorder.records.clear()
+    decisions.decide(known(flow, before), recorder, approved=True, decided_by="ada")
+    (request,) = said(flow, recorder)
+    assert isinstance(request, PublishRequested), "who looks again sees both"
     assert_rebuilt(flow)
 
 

@@ -6,6 +6,7 @@ leaves the review as it was: what went live by it goes, what was redone by it is
 
 import structlog
 
+from schemas.doubts import waits_for
 from schemas.identity import review_id
 from schemas.records import (
     AssetWithheld,
@@ -36,6 +37,7 @@ def review_decided(event: ReviewDecided, facts: Facts) -> Answers:
     answer = answer_to(review, event, product.event.title)
     if event == review.last:
         return [] if review.is_lapsed else [answer]
+    check_seen(review, event)
     if isinstance(answer, Task) and facts.tasks.has(answer.task_id) and not was_undone(review, answer):
         raise Refused("redone_before", "just these parameters were tried before", field="parameters")
     if not carry_out(review, event, facts):
@@ -66,6 +68,14 @@ def check_product(review: Review, event: ReviewDecided) -> None:
     if (event.tenant, event.sku) != (task.tenant, task.sku):
         message = f"review {event.review_id} is of another product than {event.tenant}|{event.sku}"
         raise Refused("wrong_review", message, field="sku" if event.tenant == task.tenant else "tenant")
+
+
+def check_seen(review: Review, event: ReviewDecided) -> None:
+    """Raises Refused for an approval that was given before newer rules had a doubt of their own about the picture."""
+    in_doubt = {check for doubt in waits_for(review.request) for check in doubt.checks}
+    if event.approved and event.checks and (unseen := sorted(in_doubt - {*event.checks})):
+        message = f"review {review.review_id} is also about {', '.join(unseen)} by now; it waits for another look"
+        raise Refused("review_changed", message, field="checks")
 
 
 def carry_out(review: Review, event: ReviewDecided, facts: Facts) -> bool:

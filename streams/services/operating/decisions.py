@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from schemas.doubts import waits_for
 from schemas.records import DecisionUndone, RetractionDecided, ReviewDecided
 from streams.consumer.letters import outgoing
 from streams.facts import Database, Facts, Review
@@ -22,7 +23,12 @@ def decide(review: Review, sender: Sender, *, is_live: bool = False, **decision:
     """
     task = review.request.completed.task
     event = ReviewDecided(
-        review_id=review.review_id, tenant=task.tenant, sku=task.sku, version=review.rank + 1, **decision
+        review_id=review.review_id,
+        tenant=task.tenant,
+        sku=task.sku,
+        version=review.rank + 1,
+        checks=sorted({check for doubt in waits_for(review.request) for check in doubt.checks}),
+        **decision,
     )
     if event.redo:
         redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
