@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from litestar.exceptions import InternalServerException
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
 import gpu_workers
 import streams
+from streams.api import problems
 from streams.api.codes import CODES
 from streams.api.gateway import Gateway
 from streams.api.idempotency import Idempotent
@@ -67,6 +69,51 @@ def test_a_header_that_is_wrong_is_called_as_it_was_sent(demo: Client, given: st
     headers = {"Content-Type": "image/jpeg", "Cancel-After": given}
     found = problem(demo, "POST", "/v1/cutouts", content=b"x", headers=headers)
     assert (found.code, found.field) == ("malformed_request", "Cancel-After")
+
+
+WRONG = [
+    ("GET", "/v1/assets?state=x", "", "state"),
+    ("GET", "/v1/assets?limit=0", "", "limit"),
+    ("PUT", "/v1/products/A", "", ""),
+    ("PUT", "/v1/products/A", "{}", "sources"),
+    ("PUT", "/v1/products/A", '{"no": 1}', "no"),
+    ("PUT", "/v1/products/A", '{"sources": [{}], "channels": ["amazon"]}', "sources[0].uri"),
+    ("PUT", "/v1/products/A", '{"sources": [{"uri": 7}], "channels": ["amazon"]}', "sources[0].uri"),
+    ("PUT", "/v1/products/A", '{"sources": [], "channels": ["amazon"]}', "sources"),
+    ("POST", "/v1/uploads", '{"sha256": "x"}', "sha256"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "field"), WRONG)
+def test_what_is_wrong_is_called_as_callers_call_it(
+    demo: Client, method: str, path: str, body: str, field: str
+) -> None:
+    """Never by the names that our functions have for it."""
+    found = problem(demo, method, path, content=body, headers={"Content-Type": "application/json"})
+    assert (found.field, [each.field for each in found.errors][:1]) == (field, [field])
+    assert "data" not in found.detail
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/v1/products/%FF%FE"), ("GET", "/v1/products/%C3"), ("GET", "/v1/assets?sku=a%FF")]
+)
+def test_an_address_that_is_no_utf_8_is_nobodys_name(
+    demo: Client, recorder: Recorder, method: str, path: str
+) -> None:
+    found = problem(demo, method, path, **({"json": BODY} if method == "PUT" else {}))
+    assert (found.code, found.field) == ("malformed_request", "query" if "?" in path else "path")
+    assert recorder.records == []
+
+
+@pytest.mark.parametrize("sku", ["%00", "x" * 300])
+def test_a_text_that_no_record_holds_is_explained(demo: Client, sku: str) -> None:
+    assert problem(demo, "GET", f"/v1/products/{sku}").code == "unkept_text"
+
+
+def test_who_ends_a_connection_within_a_body_is_no_error_of_ours() -> None:
+    found = problems.problem_of(InternalServerException("client disconnected prematurely"))
+    assert (found.code, found.status) == ("malformed_request", 400)
+    assert problems.problem_of(InternalServerException("anything else")).code == "unexpected"
 
 
 def test_every_error_has_the_same_shape(demo: Client) -> None:

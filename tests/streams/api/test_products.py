@@ -186,3 +186,12 @@ def test_a_body_is_bounded_while_it_is_read(demo: Client, gateway: Gateway) -> N
 
     answer = demo.put("/v1/products/A", content=endless())  # type: ignore[arg-type]
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_every_line_of_ndjson_has_its_answer_whatever_it_holds(demo: Client, recorder: Recorder) -> None:
+    """None is taken for a table's head: a table has another type, and its first line would have no answer."""
+    odd = [b"sku,sources,channels", b"[]", b"null", b"7", b'"x"', b"sku", b",", b"\xff", b"\x00"]
+    answer = demo.post("/v1/products:batch", content=b"\n".join(odd), headers={"Content-Type": "application/x-ndjson"})
+    found = [(each["line"], each["status"], each["code"]) for each in lines(answer.content)]
+    assert found == [(line, 422, "invalid_event") for line in range(1, len(odd) + 1)]
+    assert recorder.records == []
