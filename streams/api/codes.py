@@ -95,6 +95,7 @@ CODES: dict[str, Meaning] = {
     "policy_refused": Meaning(
         422, "The content policy refuses the text", "`detail` names the rule and the words; nothing was made or billed."
     ),
+    "unknown_source": Meaning(404, "No such photograph", "Nobody has noted which one the case is about."),
     "unkept_text": Meaning(
         422, "The text is in no record", "It is longer than any of ours, or holds a NUL or half a character."
     ),

@@ -1,8 +1,10 @@
 """Products and campaigns over HTTP: taken as they are, checked as intake would, and read back."""
 
 import time
+from urllib.parse import quote
 
 import msgspec
+import pytest
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
@@ -195,3 +197,13 @@ def test_every_line_of_ndjson_has_its_answer_whatever_it_holds(demo: Client, rec
     found = [(each["line"], each["status"], each["code"]) for each in lines(answer.content)]
     assert found == [(line, 422, "invalid_event") for line in range(1, len(odd) + 1)]
     assert recorder.records == []
+
+
+@pytest.mark.parametrize(
+    ("sku", "place"), [(".", "assets?sku=."), ("..", "assets?sku=.."), ("a?b#c", "products/a%3Fb%23c/assets")]
+)
+def test_where_a_products_assets_are_is_an_address_that_leads_there(demo: Client, sku: str, place: str) -> None:
+    """Whoever reads an address takes dots alone away, and would ask for something else."""
+    answer = demo.put(f"/v1/products/{quote(sku, safe='').replace('.', '%2E')}", json=BODY)
+    assert (answer.status_code, answer.json()["subject"]) == (202, sku)
+    assert answer.headers["location"].partition("/v1/")[2] == place
