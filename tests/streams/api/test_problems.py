@@ -206,9 +206,7 @@ def test_the_callers_trace_goes_on(demo: Client) -> None:
 
 
 def test_every_code_that_a_service_refuses_with_is_explained() -> None:
-    codes = {
-        code for file in REACHED for code in re.findall(r'(?:Refused|Unkept)\(\s*"(\w+)"', file.read_text())
-    }
+    codes = {code for file in REACHED for code in re.findall(r'(?:Refused|Unkept)\(\s*"(\w+)"', file.read_text())}
     assert codes - CODES.keys() - NOT_FROM_HERE == set()
     api = "".join(file.read_text() for file in (ROOT / "api").rglob("*.py"))
     assert set(re.findall(r'Problem\("(\w+)"', api)) - CODES.keys() == set()
