@@ -1,6 +1,10 @@
 // A listing service in plain Node, told what goes live and away: API=https://… KEY=psk_… node listing_consumer.mjs
 const { API, KEY } = process.env;
-const ask = (path, more = {}) => fetch(API + path, { headers: { Authorization: `Bearer ${KEY}`, ...more } });
+async function ask(path, more = {}) {
+  const answer = await fetch(API + path, { headers: { Authorization: `Bearer ${KEY}`, ...more } });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer;
+}
 
 async function showLive() {
   for (let cursor = ""; cursor !== null; ) {

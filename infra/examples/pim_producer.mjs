@@ -8,7 +8,7 @@ for (;;) {
   const text = await answer.text();
   if (answer.ok) {
     const lines = text.split("\n").filter(Boolean).map((line) => JSON.parse(line)); // one for each event, in their order
-    for (const each of lines) console.log(each.line, each.status, each.subject || `${each.field}: ${each.detail}`);
+    for (const each of lines) console.log(each.line, each.status, each.subject || `${each.field ?? ""}: ${each.detail}`);
     process.exit(lines.every((each) => each.status === 202) ? 0 : 1);
   }
   const problem = JSON.parse(text); // it says what is wrong, and whether to ask again

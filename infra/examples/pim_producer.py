@@ -15,7 +15,7 @@ while True:
         with urllib.request.urlopen(request, timeout=60) as answer:
             for each in map(json.loads, answer):  # a line for each event, in their order
                 failed += each["status"] != 202
-                print(each["line"], each["status"], each.get("subject") or f"{each['field']}: {each['detail']}")
+                print(each["line"], each["status"], each.get("subject") or f"{each.get('field', '')}: {each['detail']}")
         sys.exit(1 if failed else 0)
     except urllib.error.HTTPError as error:  # a problem: it says what is wrong, and whether to ask again
         problem = json.load(error)

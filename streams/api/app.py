@@ -11,7 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
 from streams.api import asyncapi, openapi, problems
-from streams.api.callers import KeyAuthentication, check_scope, provide_caller
+from streams.api.callers import KeyAuthentication, check_scope, check_text, provide_caller
 from streams.api.conditional import Conditional
 from streams.api.gateway import Gateway, Nowhere
 from streams.api.idempotency import Idempotent
@@ -62,7 +62,7 @@ def document() -> dict[str, Any]:
 
 def _app(gateway: Gateway, config: OpenAPIConfig | None) -> Litestar:
     return Litestar(
-        [Router("/", route_handlers=list(ROUTES), guards=[check_scope, check_quota])],
+        [Router("/", route_handlers=list(ROUTES), guards=[check_scope, check_text, check_quota])],
         dependencies={"caller": Provide(provide_caller, sync_to_thread=False)},
         middleware=[DefineMiddleware(KeyAuthentication, exclude_from_auth_key="open"), DefineMiddleware(Idempotent)],
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},

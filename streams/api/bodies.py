@@ -106,7 +106,9 @@ def upload_of(data: bytes, settings: Settings) -> Blob:
 def _of_json(data: bytes) -> dict[str, str]:
     try:
         body = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise Problem("invalid_event", "the body nests too deep") from error
+    except msgspec.DecodeError as error:
         raise Problem("invalid_event", str(error)) from error
     if not isinstance(body, dict):
         raise Problem("invalid_event", "the body is to be an object")

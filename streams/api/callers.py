@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AbstractContextManager
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -83,6 +84,16 @@ def _tenant(connection: ASGIConnection[Any, Any, Any, Any], key: ApiKey) -> str:
     if tenant not in key.tenants:
         raise Problem("tenant_forbidden", field=TENANT)
     return tenant
+
+
+def check_text(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Refuses an address that is no UTF-8: servers put U+FFFD for it, and two names would be one. Raises Problem."""
+    scope: Any = connection.scope
+    for field, part in (("path", (scope.get("raw_path") or b"").partition(b"?")[0]), ("query", scope["query_string"])):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError as error:
+            raise Problem("malformed_request", f"the {field} is no UTF-8", field=field) from error
 
 
 def check_scope(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -95,6 +95,10 @@ CODES: dict[str, Meaning] = {
     "policy_refused": Meaning(
         422, "The content policy refuses the text", "`detail` names the rule and the words; nothing was made or billed."
     ),
+    "unknown_source": Meaning(404, "No such photograph", "Nobody has noted which one the case is about."),
+    "unkept_text": Meaning(
+        422, "The text is in no record", "It is longer than any of ours, or holds a NUL or half a character."
+    ),
     "unknown_recipe": Meaning(422, "No such recipe", "GET /v1/recipes tells which there are."),
     "unknown_asset": Meaning(422, "No such asset", "GET /v1/products/SKU/assets tells which there are."),
     "bad_recipe": Meaning(422, "The recipe is refused by today's rules", "`detail` says which rule."),

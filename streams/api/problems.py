@@ -1,13 +1,14 @@
 """Errors, in one shape everywhere: RFC 9457, with the code, the culprit, whether to ask again, and the trace."""
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from opentelemetry import trace
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
@@ -30,6 +31,8 @@ _OF_STATUS = {
     413: "body_too_large",
     415: "unsupported_media_type",
 }
+
+_LACKING = re.compile(r"(?:missing required|contains unknown) field `([^`]+)`")  # msgspec's words
 
 log = structlog.get_logger()
 
@@ -129,6 +132,8 @@ def problem_of(error: Exception) -> Problem:
         case RecursionError() | UnicodeDecodeError():  # msgspec's words for a body that nests too deep, or is no UTF-8
             log.warning("a body cannot be read", error=type(error).__name__)
             return Problem("invalid_event", "the body is no JSON that can be read: too deep, or no UTF-8")
+        case InternalServerException(detail="client disconnected prematurely"):  # Litestar's words
+            return Problem("malformed_request", "the connection ended before the body did")
         case HTTPException() if error.status_code in _OF_STATUS:
             return Problem(_OF_STATUS[error.status_code], error.detail, allow=_allowed(error))
     log.exception("unexpected error", exc_info=error)
@@ -143,28 +148,44 @@ def _allowed(error: HTTPException) -> str | None:
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The response to an error."""
-    problem = _of_validation(error) or problem_of(error)
+    problem = _of_validation(request, error) or problem_of(error)
     details = problem.details(request.app.state.base_url, request.url.path, trace_id())
     body = msgspec.json.encode(details)
     return Response(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
-def _of_validation(error: Exception) -> Problem | None:
+def _of_validation(request: Request[Any, Any, Any], error: Exception) -> Problem | None:
     """What is wrong in a body or a parameter that Litestar could not convert."""
     extra: Any = getattr(error, "extra", None)
     if not isinstance(error, HTTPException) or error.status_code != 400 or not isinstance(extra, list):
         return None
-    wrong = [FieldError(_field(each), str(each.get("message", ""))) for each in extra]
+    names = _names(request)
+    wrong = [FieldError(_field(each, names), _message(each)) for each in extra]
     is_body = any(each.get("source") in ("body", None) for each in extra)
-    detail = "; ".join(f"{each.field}: {each.message}" for each in wrong)
+    detail = "; ".join(f"{each.field}: {each.message}".removeprefix(": ") for each in wrong)
     code = "invalid_event" if is_body else "malformed_request"
     return Problem(code, detail, field=wrong[0].field if wrong else "", errors=wrong)
 
 
-def _field(wrong: Mapping[str, Any]) -> str:
-    """The parameter or the field as the caller named it: a header is not called as our function's argument is."""
+def _names(request: Request[Any, Any, Any]) -> Mapping[str, str]:
+    """What callers call the parameters, by our functions' arguments, where those are called otherwise."""
+    parameters = request.scope["route_handler"].parsed_fn_signature.parameters
+    named = {name: getattr(each.kwarg_definition, "name", None) for name, each in parameters.items()}
+    return {name: str(given) for name, given in named.items() if given}
+
+
+def _field(wrong: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The parameter or the field as the caller named it, and in a body the one that is lacking or unknown itself."""
     name = str(wrong.get("key", ""))
-    return name.replace("_", "-").title() if wrong.get("source") == "header" else name
+    if name != "data" and wrong.get("source") != "body":
+        return names.get(name, name)
+    found = _LACKING.search(_message(wrong))
+    return ".".join(filter(None, ("" if name == "data" else name, found and found[1])))
+
+
+def _message(wrong: Mapping[str, Any]) -> str:
+    message = str(wrong.get("message", ""))
+    return "there is no body" if message == "'data'" else message  # our handlers' argument, which nothing filled
 
 
 def trace_id() -> str:

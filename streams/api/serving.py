@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from streams.api.app import build
 from streams.api.gateway import Gateway
+from streams.api.protocol import protocol
 from streams.blobs import Blobs, open_store
 from streams.consumer.clients import AcknowledgedProducer
 from streams.facts import Connectors, Database
@@ -72,6 +73,7 @@ def serve(gateway: Gateway, beside: Beside, health: Health) -> None:
         beside(build(gateway), gateway),
         host=settings.gateway_host,
         port=settings.gateway_port,
+        http=protocol(settings.gateway),
         log_config=None,
         access_log=False,
         server_header=False,

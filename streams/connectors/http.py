@@ -5,6 +5,7 @@ changes its mind in between leads nowhere.
 """
 
 import json
+import re
 import socket
 import threading
 import time
@@ -30,6 +31,7 @@ ANSWER_S_MAX = 120.0  # for all of it
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 AWAY = frozenset({429, 500, 502, 503, 504})
 SHOWN = 300  # characters of what a shop says
+_PLACE = re.compile(r"^\w+\(host=[^)]*\): ")
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Client:
         except LocationParseError as error:
             raise Refused("bad_url", f"no address that can be read: {masked(str(error))}", field="url") from error
         except (HTTPError, OSError) as error:
-            raise Unavailable(f"{_host(url)}: {printable(masked(str(error)), MESSAGE_MAX)}") from error
+            raise Unavailable(f"{_host(url)}: {printable(masked(_why(error)), MESSAGE_MAX)}") from error
         if time.monotonic() >= ends_at_s:  # where it was cut, what is there may look whole
             raise Unavailable(f"{_host(url)}: no whole answer within {self._answer_s_max:g} s")
         if len(data) > ANSWER_BYTES_MAX:
@@ -254,6 +256,11 @@ def _checked(base: type[HTTPConnection], networks: tuple[str, ...], lines: _Line
             lines.end(self)
 
     return Checked
+
+
+def _why(error: Exception) -> str:
+    """urllib3's words without the class of ours that they begin with, and the address, which is told before."""
+    return _PLACE.sub("", str(error))
 
 
 def _check(host: str, address: str, networks: tuple[str, ...]) -> None:

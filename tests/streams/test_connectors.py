@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from infra.servers.process import free_port
 from schemas.records import Rendition
 from streams.commands.connectors import connectors
 from streams.connectors.base import Page, Picture, ProductMedia, Shop, ShopProduct, media_difference
@@ -262,6 +263,13 @@ def test_addresses_inside_are_refused_unless_they_are_allowed(world: World) -> N
     with pytest.raises(Refused) as refusal:
         Client().request("POST", url, body={})
     assert refusal.value.code == "private_address"
+
+
+def test_a_shop_that_nobody_answers_for_is_told_without_our_insides() -> None:
+    with pytest.raises(Unavailable) as away:
+        Client(NETWORKS).request("GET", f"http://127.0.0.1:{free_port()}/")
+    assert "refused" in str(away.value)
+    assert "(host=" not in str(away.value)
 
 
 def picture(name: str) -> Picture:

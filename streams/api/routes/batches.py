@@ -129,10 +129,12 @@ def _is_event(value: Any) -> bool:
     return not isinstance(value, Problem)
 
 
-def _read(line: int, data: bytes) -> Iterator[Line]:
-    for number, value in event_files.values_in(data):
-        at = line + number - 1
-        yield at, Problem("invalid_event", value.message, field=value.field) if isinstance(value, BadLine) else value
+def _read_line(line: int, data: bytes) -> Iterator[Line]:
+    return ((line, _value(each)) for each in event_files.values_in_line(data))
+
+
+def _value(value: Any) -> Any:
+    return Problem("invalid_event", value.message, field=value.field) if isinstance(value, BadLine) else value
 
 
 async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[Sequence[Line]]:
@@ -146,7 +148,7 @@ async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[Sequence[Line]]:
                 group.append((number, Problem("record_too_large", f"a line has at most {LINE_MAX_BYTES} bytes")))
                 skipping = False
             elif data.strip():
-                group += _read(number, data)
+                group += _read_line(number, data)
             if len(group) >= GROUP:
                 yield group
                 group = []
@@ -155,13 +157,13 @@ async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[Sequence[Line]]:
     if skipping:
         group.append((number + 1, Problem("record_too_large", f"a line has at most {LINE_MAX_BYTES} bytes")))
     elif rest.strip():
-        group += _read(number + 1, rest)
+        group += _read_line(number + 1, rest)
     if group:
         yield group
 
 
 async def _file(data: bytes) -> AsyncIterator[Sequence[Line]]:
-    lines = await asyncio.to_thread(lambda: list(_read(1, data)))
+    lines = await asyncio.to_thread(lambda: [(at, _value(each)) for at, each in event_files.values_in(data)])
     for first in range(0, len(lines), GROUP):
         yield lines[first : first + GROUP]
 

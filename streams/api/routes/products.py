@@ -87,9 +87,7 @@ def put_product(
 ) -> Response[Accepted]:
     """Say how a product is now; its pictures are made, judged and published. The same again does nothing anew."""
     change = {name: value for name, value in msgspec.to_builtins(data).items() if value is not None}
-    return accepted(
-        caller, caller.catalogue.change(caller.tenant, sku, change, _version(if_match)), "products/{}/assets"
-    )
+    return accepted(caller, caller.catalogue.change(caller.tenant, sku, change, _version(if_match)), _assets_of(sku))
 
 
 @get("/v1/products/{sku:str}", opt=READ, sync_to_thread=True)
@@ -102,7 +100,7 @@ def get_product(caller: Asking, sku: FromPath[str]) -> Response[ProductView]:
 @delete("/v1/products/{sku:str}", opt=WRITE, status_code=202, sync_to_thread=True)
 def delete_product(caller: Asking, sku: FromPath[str], if_match: IfMatch = None) -> Response[Accepted]:
     """Take a product away, and all of it that is live."""
-    return accepted(caller, caller.catalogue.delete(caller.tenant, sku, _version(if_match)), "products/{}/assets")
+    return accepted(caller, caller.catalogue.delete(caller.tenant, sku, _version(if_match)), _assets_of(sku))
 
 
 @post("/v1/products/{sku:str}/retraction", opt=WRITE, status_code=202, sync_to_thread=True)
@@ -127,6 +125,11 @@ def accepted(caller: Caller, sent: Submitted, place: str) -> Response[Accepted]:
     body = Accepted(event_id=sent.event_id, subject=named, version=version, test=caller.key.mode == "test")
     location = f"{caller.settings.gateway}/v1/{place.format(quote(named, safe=''))}"
     return Response(body, headers={"Location": location})
+
+
+def _assets_of(sku: str) -> str:
+    """Where a product's assets are told; dots alone are no part of a path, whoever reads it takes them away."""
+    return "assets?sku={}" if sku in (".", "..") else "products/{}/assets"
 
 
 def _version(if_match: str | None) -> int | None:

@@ -37,7 +37,8 @@ class Invalid(Refused):
     """An event is not well formed; `wrong` names every field and why."""
 
     def __init__(self, wrong: Sequence[tuple[str, str]]) -> None:
-        super().__init__("invalid_event", "; ".join(f"{at}: {why}" for at, why in wrong), field=wrong[0][0])
+        told = "; ".join(f"{at}: {why}" if at else why for at, why in wrong)
+        super().__init__("invalid_event", told, field=wrong[0][0])
         self.wrong = wrong
 
 

@@ -75,6 +75,12 @@ def values_in(data: bytes) -> Iterator[tuple[int, Any]]:
     return _values(_text(data))
 
 
+def values_in_line(data: bytes) -> Iterator[Any]:
+    """What stands in one line of NDJSON, which is never a table: at least one object, value or BadLine."""
+    found = [value for _, value in _json(_text(data))]
+    yield from found or [BadLine(1, "", "no event stands in this line")]
+
+
 def with_files(events: list[Read]) -> tuple[list[Read], list[BadLine]]:
     """The events whose sources are all there, as far as they are files of this machine; and what the others lack."""
     message = "there is no file {!r} beside the events; a web address begins with https://"

@@ -8,15 +8,20 @@ from typing import Any
 
 import msgspec
 import pytest
+import uvicorn
+from litestar.exceptions import InternalServerException
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
+from uvicorn.server import ServerState
 
 import gpu_workers
 import streams
+from streams.api import problems
 from streams.api.codes import CODES
 from streams.api.gateway import Gateway
 from streams.api.idempotency import Idempotent
 from streams.api.problems import ProblemDetails
+from streams.api.protocol import protocol
 from streams.client.tries import TRIES
 from streams.facts import Database, DatabaseUnavailable
 from streams.facts.answers import KEPT_MS, LEFT_AFTER_MS, ApiAnswer, ApiAnswers
@@ -26,11 +31,14 @@ from tests.streams.flow import Recorder
 Client = TestClient[ASGIApp]
 BODY = {"sources": [{"uri": "https://images.example/a.jpg"}], "channels": ["amazon"]}
 ROOT = Path(streams.__file__).parent
+SERVICES = (
+    *("case_decisions", "cases", "catalogue", "dead", "decisions", "double_review", "orders", "pictures"),
+    *("submission", "uploads", "webhooks"),
+)
 REACHED = (
-    "services/submitting/catalogue.py",
-    "services/operating/decisions.py",
-    "services/recovery/dead.py",
-    "flow/processors/planning.py",
+    *(next((ROOT / "services").rglob(f"{name}.py")) for name in SERVICES),
+    ROOT / "facts/tables.py",
+    ROOT / "flow/processors/planning.py",
 )
 WITHIN = {"missing_source", "missing_input"}  # of tasks that we did not write
 NOT_ORDERED = {"source_error", "upscale_error", "too_few_examples", "bad_example", "unknown_operation", *WITHIN}
@@ -67,6 +75,88 @@ def test_a_header_that_is_wrong_is_called_as_it_was_sent(demo: Client, given: st
     headers = {"Content-Type": "image/jpeg", "Cancel-After": given}
     found = problem(demo, "POST", "/v1/cutouts", content=b"x", headers=headers)
     assert (found.code, found.field) == ("malformed_request", "Cancel-After")
+
+
+WRONG = [
+    ("GET", "/v1/assets?state=x", "", "state"),
+    ("GET", "/v1/assets?limit=0", "", "limit"),
+    ("PUT", "/v1/products/A", "", ""),
+    ("PUT", "/v1/products/A", "{}", "sources"),
+    ("PUT", "/v1/products/A", '{"no": 1}', "no"),
+    ("PUT", "/v1/products/A", '{"sources": [{}], "channels": ["amazon"]}', "sources[0].uri"),
+    ("PUT", "/v1/products/A", '{"sources": [{"uri": 7}], "channels": ["amazon"]}', "sources[0].uri"),
+    ("PUT", "/v1/products/A", '{"sources": [], "channels": ["amazon"]}', "sources"),
+    ("POST", "/v1/uploads", '{"sha256": "x"}', "sha256"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "field"), WRONG)
+def test_what_is_wrong_is_called_as_callers_call_it(
+    demo: Client, method: str, path: str, body: str, field: str
+) -> None:
+    """Never by the names that our functions have for it."""
+    found = problem(demo, method, path, content=body, headers={"Content-Type": "application/json"})
+    assert (found.field, [each.field for each in found.errors][:1]) == (field, [field])
+    assert "data" not in found.detail
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/v1/products/%FF%FE"), ("GET", "/v1/products/%C3"), ("GET", "/v1/assets?sku=a%FF")]
+)
+def test_an_address_that_is_no_utf_8_is_nobodys_name(demo: Client, recorder: Recorder, method: str, path: str) -> None:
+    found = problem(demo, method, path, **({"json": BODY} if method == "PUT" else {}))
+    assert (found.code, found.field) == ("malformed_request", "query" if "?" in path else "path")
+    assert recorder.records == []
+
+
+@pytest.mark.parametrize("sku", ["%00", "x" * 300])
+def test_a_text_that_no_record_holds_is_explained(demo: Client, sku: str) -> None:
+    assert problem(demo, "GET", f"/v1/products/{sku}").code == "unkept_text"
+
+
+def test_who_ends_a_connection_within_a_body_is_no_error_of_ours() -> None:
+    found = problems.problem_of(InternalServerException("client disconnected prematurely"))
+    assert (found.code, found.status) == ("malformed_request", 400)
+    assert problems.problem_of(InternalServerException("anything else")).code == "unexpected"
+
+
+class Sent(asyncio.Transport):
+    """A connection that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = b""
+        self.is_open = True
+
+    def write(self, data: Any) -> None:
+        self.data += data
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def is_closing(self) -> bool:
+        return not self.is_open
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000]
+)
+def test_what_is_no_http_is_answered_in_that_shape_too(data: bytes) -> None:
+    async def answered() -> Sent:
+        config = uvicorn.Config(lambda *_: None, log_config=None)
+        config.load()
+        http = protocol("https://api.example")(config, ServerState(), {}, asyncio.get_running_loop())
+        sent = Sent()
+        http.connection_made(sent)
+        http.data_received(data)
+        return sent
+
+    sent = asyncio.run(answered())
+    head, _, body = sent.data.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in head
+    assert b'"type":"https://api.example/problems/malformed_request"' in body
+    assert not sent.is_open
 
 
 def test_every_error_has_the_same_shape(demo: Client) -> None:
@@ -118,7 +208,7 @@ def test_the_callers_trace_goes_on(demo: Client) -> None:
 
 
 def test_every_code_that_a_service_refuses_with_is_explained() -> None:
-    codes = {code for file in REACHED for code in re.findall(r'Refused\(\s*"(\w+)"', (ROOT / file).read_text())}
+    codes = {code for file in REACHED for code in re.findall(r'(?:Refused|Unkept)\(\s*"(\w+)"', file.read_text())}
     assert codes - CODES.keys() - NOT_FROM_HERE == set()
     api = "".join(file.read_text() for file in (ROOT / "api").rglob("*.py"))
     assert set(re.findall(r'Problem\("(\w+)"', api)) - CODES.keys() == set()

@@ -1,8 +1,10 @@
 """Products and campaigns over HTTP: taken as they are, checked as intake would, and read back."""
 
 import time
+from urllib.parse import quote
 
 import msgspec
+import pytest
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
@@ -186,3 +188,22 @@ def test_a_body_is_bounded_while_it_is_read(demo: Client, gateway: Gateway) -> N
 
     answer = demo.put("/v1/products/A", content=endless())  # type: ignore[arg-type]
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_every_line_of_ndjson_has_its_answer_whatever_it_holds(demo: Client, recorder: Recorder) -> None:
+    """None is taken for a table's head: a table has another type, and its first line would have no answer."""
+    odd = [b"sku,sources,channels", b"[]", b"null", b"7", b'"x"', b"sku", b",", b"\xff", b"\x00"]
+    answer = demo.post("/v1/products:batch", content=b"\n".join(odd), headers={"Content-Type": "application/x-ndjson"})
+    found = [(each["line"], each["status"], each["code"]) for each in lines(answer.content)]
+    assert found == [(line, 422, "invalid_event") for line in range(1, len(odd) + 1)]
+    assert recorder.records == []
+
+
+@pytest.mark.parametrize(
+    ("sku", "place"), [(".", "assets?sku=."), ("..", "assets?sku=.."), ("a?b#c", "products/a%3Fb%23c/assets")]
+)
+def test_where_a_products_assets_are_is_an_address_that_leads_there(demo: Client, sku: str, place: str) -> None:
+    """Whoever reads an address takes dots alone away, and would ask for something else."""
+    answer = demo.put(f"/v1/products/{quote(sku, safe='').replace('.', '%2E')}", json=BODY)
+    assert (answer.status_code, answer.json()["subject"]) == (202, sku)
+    assert answer.headers["location"].partition("/v1/")[2] == place
