@@ -44,7 +44,7 @@ def test_an_endpoint_is_added_changed_rotated_and_removed(demo: Client) -> None:
         ({"url": "https://127.0.0.1/"}, "private_address", "url"),
         ({**HOOK, "events": ["asset.made"]}, "unknown_event", "events"),
         ({**HOOK, "scheme": "v2"}, "invalid_event", "scheme"),
-        ({}, "invalid_event", "data"),
+        ({}, "invalid_event", "url"),
     ],
 )
 def test_what_can_be_no_endpoint_is_refused(body: Any, code: str, field: str, demo: Client) -> None:
