@@ -213,6 +213,11 @@ class Office:
                 continue
             except Refused as error:
                 self.refused.append(error.code)
+            except DatabaseUnavailable as error:
+                self.away.append(str(error))
+            except BaseException:
+                self.is_closed = True  # nobody waits for a reviewer who has ended
+                raise
 
     def work(self) -> None:
         """The streams role takes what was said, one by one; what the database could not do it tries again."""
