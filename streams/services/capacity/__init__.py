@@ -8,6 +8,7 @@ that takes no time at all, where a worker is bound by its cores, and one that is
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.decoding import prepare
 from streams.runtime.errors import Refused
 from streams.services.capacity.figures import NO_GPU, Figure, Figures, Range, load
 from streams.services.reports.views import View
@@ -198,3 +199,6 @@ def _notes(asked: Asked, figures: Figures) -> list[str]:
     )
     notes.append("processes are for the busiest hour; deadlines, failures and zones want more")
     return notes
+
+
+prepare(Need, Capacity)

@@ -9,6 +9,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from schemas.decoding import prepare
 from streams.runtime.errors import Refused
 
 FILE = Path(__file__).with_name("figures.yaml")
@@ -99,3 +100,6 @@ def _converted(file: Path, kind: type[Any]) -> Any:
         return msgspec.convert(yaml.safe_load(file.read_bytes()), kind)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
         raise Refused("bad_figures", f"{file}: {error}", field="prices") from error
+
+
+prepare(Range, Figure, Figures, _Own)
