@@ -12,7 +12,7 @@ import msgspec
 from schemas.codec import HASHED
 from streams.runtime.errors import Refused
 
-CHECKED = {"color": "#102030", "engine_price": 1, "codec": HASHED}  # what has to be like that wherever it is read
+CHECKED = {"color": "#102030", "engine_price": 1, "shape": (3, 9, 9), "codec": HASHED}  # what has to be like that wherever it is read
 
 
 def planted(kind: Any, text: str, within: tuple[Any, ...] = ()) -> Any:
