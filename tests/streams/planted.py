@@ -9,10 +9,13 @@ from typing import Any
 
 import msgspec
 
+from gpu_workers.models.manifest import Input
 from schemas.codec import HASHED
 from streams.runtime.errors import Refused
 
-CHECKED = {"color": "#102030", "engine_price": 1, "shape": (3, 9, 9), "codec": HASHED}  # what has to be like that wherever it is read
+INPUT = Input((3, 9, 9), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+# What has to be like that wherever it is read.
+CHECKED = {"color": "#102030", "engine_price": 1, "input": INPUT, "codec": HASHED}
 
 
 def planted(kind: Any, text: str, within: tuple[Any, ...] = ()) -> Any:
