@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.decoding import prepare
+from schemas.topics import RETENTION_DAYS
 from streams.runtime.errors import Refused
 from streams.services.capacity.figures import NO_GPU, Figure, Figures, Range, load
 from streams.services.reports.views import View
@@ -18,7 +19,6 @@ __all__ = ["Asked", "Capacity", "Need", "capacity", "load"]
 DAY_S = 86_400.0
 MONTH_HOURS = 730.0  # 365 × 24 / 12
 GB = 1e9
-RETENTION_DAYS = 7.0
 MEASURED_ASSETS = 6.0  # of the product by which figures "of 6 assets" were measured: five channels and the web
 PARTITIONS = (6, 12, 24, 48, 96, 192, 384)  # sizes that divide into each other's work evenly
 
@@ -113,14 +113,11 @@ def _processes(asked: Asked, sheet: _Sheet) -> tuple[Range, Range]:
     bound = Range(max(cutting.low / asked.cores, engine.low), max(cutting.high / asked.cores, engine.high))
     workers = _members(asked, sheet, "workers of the pool cutout", bound, asked.cores)
     composing = sheet.measured("asset_cpu_s") * (changes * asked.assets)
-    members = _most(
-        members,
-        workers,
-        _members(asked, sheet, "workers of the pool compose", composing * (1 / asked.cores), asked.cores),
-    )
+    composers = _members(asked, sheet, "workers of the pool compose", composing * (1 / asked.cores), asked.cores)
     publishing = sheet.measured("publish_cpu_s") * (changes * asked.assets)
-    members = _most(members, _members(asked, sheet, "publishers", publishing, 1.0))
-    sheet.note("topics", "partitions", _partitions(members), "each topic", "no group has more members that work")
+    publishers = _members(asked, sheet, "publishers", publishing, 1.0)
+    partitions = _partitions(_most(members, workers, composers, publishers))
+    sheet.note("topics", "partitions", partitions, "each topic", "no group has more members that work")
     return streams + cutting + composing + publishing, bound
 
 
@@ -156,10 +153,10 @@ def _storage(asked: Asked, sheet: _Sheet) -> tuple[Range, Range]:
     """Notes bytes. GB on volumes, and in buckets."""
     size = asked.assets / MEASURED_ASSETS / GB
     kept = asked.products + asked.changes * 365 * asked.years
-    topics = sheet.measured("topics_week_bytes") * (asked.changes * RETENTION_DAYS)
-    topics += sheet.measured("topics_ever_bytes") * kept
+    records = sheet.measured("topics_week_bytes") * (asked.changes * RETENTION_DAYS)
+    records += sheet.measured("topics_ever_bytes") * kept
     held = f"{RETENTION_DAYS:g} days, and {365 * asked.years:g} of what is kept for ever; {asked.replication} copies"
-    volumes = sheet.note("storage", "topics", topics * (asked.replication * size), "GB", held)
+    volumes = sheet.note("storage", "topics", records * (asked.replication * size), "GB", held)
     rows = sheet.measured("database_bytes") * Range(asked.products, kept) * size
     volumes += sheet.note("storage", "database", rows, "GB", "one version of each product, or all that came")
     pictures = sheet.measured("origin_asset_bytes") * (asked.products * asked.assets / GB)
@@ -170,16 +167,12 @@ def _storage(asked: Asked, sheet: _Sheet) -> tuple[Range, Range]:
 
 def _money(asked: Asked, sheet: _Sheet, cores: Range, gpus: Range, volumes: Range, buckets: Range) -> None:
     hours = MONTH_HOURS / asked.use
-    all_of_it = [
-        sheet.note(
-            "month", "cores", sheet.of("prices", "core_hour") * cores * hours, "USD", "those that work, at the mean"
-        )
-    ]
+    paid = sheet.of("prices", "core_hour") * cores * hours
+    all_of_it = [sheet.note("month", "cores", paid, "USD", "those that work, at the mean")]
     if _is_on_gpu(asked):
         paid = sheet.of("gpus", asked.gpu) * gpus * hours
-        all_of_it.append(
-            sheet.note("month", "GPUs", paid, "USD", "those that work, at the mean; none while nothing is due")
-        )
+        how = "those that work, at the mean; none while nothing is due"
+        all_of_it.append(sheet.note("month", "GPUs", paid, "USD", how))
     for name, gigabytes, price in (("volumes", volumes, "volume_gb_month"), ("buckets", buckets, "bucket_gb_month")):
         all_of_it.append(sheet.note("month", name, sheet.of("prices", price) * gigabytes, "USD", "stored"))
     total = Range(sum(each.low for each in all_of_it), sum(each.high for each in all_of_it))

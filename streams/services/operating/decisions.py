@@ -1,18 +1,16 @@
 """What people decide: on reviews, and on what is live. Each call sends events and waits for their acknowledgement."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from schemas.doubts import waits_for
-from schemas.records import DecisionUndone, RetractionDecided, ReviewDecided
+from schemas.records import DecisionUndone, Event, RetractionDecided, ReviewDecided
 from streams.consumer.letters import outgoing
 from streams.facts import Database, Facts, Review
 from streams.flow.processors.planning import redone
 from streams.flow.relay import Sender
 from streams.runtime.errors import Refused
 from streams.runtime.observability import tracer
-
-Decided = TypeVar("Decided", ReviewDecided, DecisionUndone, RetractionDecided)
 
 
 def decide(review: Review, sender: Sender, *, is_live: bool = False, **decision: Any) -> ReviewDecided:
@@ -32,10 +30,8 @@ def decide(review: Review, sender: Sender, *, is_live: bool = False, **decision:
     )
     if event.redo:
         redone(task, event.parameters)  # the same check as when it is carried out, while a person can still mend it
-    decided = _sent(event, "decide", "packshot/review", sender)
-    for each in off_the_shop([review] if is_live else [], event):
-        _sent(each, "retract", "packshot/retract", sender)
-    return decided
+    _send(sender, "decide", "packshot/review", event, *off_the_shop([review] if is_live else [], event))
+    return event
 
 
 def live(reviews: Sequence[Review], facts: Facts) -> list[Review]:
@@ -68,7 +64,9 @@ def undo(review: Review, sender: Sender, reason: str, decided_by: str) -> Decisi
     decision = standing(review)
     if decision is None:
         raise Refused("review_closed", "no decision stands that could be taken back", field="review_id")
-    return _sent(_undone(review, decision, reason, decided_by), "undo", "packshot/review", sender)
+    event = _undone(review, decision, reason, decided_by)
+    _send(sender, "undo", "packshot/review", event)
+    return event
 
 
 def standing(review: Review) -> ReviewDecided | None:
@@ -131,10 +129,11 @@ def retract(
         reason=reason,
         decided_by=decided_by,
     )
-    return _sent(event, "retract", "packshot/retract", sender)
-
-
-def _sent(event: Decided, what: str, source: str, sender: Sender) -> Decided:
-    with tracer.start_as_current_span(what):
-        sender.send([outgoing(event, source, codec=sender.codec)])
+    _send(sender, "retract", "packshot/retract", event)
     return event
+
+
+def _send(sender: Sender, what: str, source: str, *events: Event) -> None:
+    """Sends what a person said and what that means, in one go and one trace."""
+    with tracer.start_as_current_span(what):
+        sender.send([outgoing(each, source, codec=sender.codec) for each in events])
