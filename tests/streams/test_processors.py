@@ -322,6 +322,17 @@ def test_while_the_database_is_away_a_batch_stands_on_purpose(flow: Flow, monkey
     assert (waited, flow.processing.is_waiting) == ([True, True, True], False)
 
 
+def test_what_is_done_and_made_nothing_is_an_answer_and_ends_its_assets(flow: Flow) -> None:
+    """A review of it could be approved, and there would be no picture to publish."""
+    (cut,) = tasks(flow.say(upsert(channels=["amazon"])))
+    picture = next(each for each in tasks(flow.say(done(cut))) if each.step.asset == "amazon-1")
+    for task, ended in ((picture, {"amazon-1"}), (cut, {"amazon-1", "web-1"})):
+        answers = flow.say(replace(done(task), outputs=[]))
+        assert {each.asset for each in answers if isinstance(each, AssetWithheld)} == ended
+        assert flow.letters(replace(done(task), outputs=[])) == [("imagery.dead", "no_output")]
+    assert flow.states() == {"amazon-1": "failed", "web-1": "failed"}
+
+
 def test_a_slip_that_goes_on_with_what_no_pool_does_is_reported(flow: Flow) -> None:
     (cut,) = tasks(flow.say(upsert()))
     odd = replace(cut.step, next=[replace(cut.step.next[0], operation="paint")])

@@ -27,6 +27,9 @@ def task_completed(event: TaskCompleted, facts: Facts) -> Answers:
         return _withhold(event.task, event.task.step, "expired: the deadline had passed before the work began", facts)
     if event.outcome != "done":
         return []
+    if not event.outputs:  # no worker of ours says so; what follows goes by the first of them
+        refusal = Refused("no_output", "it is done, and made nothing", field="outputs")
+        return [refusal, *_withhold(event.task, event.task.step, f"{refusal.code}: {refusal.message}", facts)]
     facts.costs.put(shares(event))
     facts.models.put_shadow(event)
     marking.note(event, facts)
