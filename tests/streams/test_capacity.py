@@ -8,11 +8,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from schemas import topics
 from streams.commands.capacity import Count
 from streams.commands.capacity import capacity as command
 from streams.runtime.errors import Refused
-from streams.services.capacity import RETENTION_DAYS, Asked, Capacity, Need, capacity, load
+from streams.services.capacity import Asked, Capacity, Need, capacity, load
 from streams.services.capacity.figures import FILE
 
 ASKED = Asked(products=2_000_000, changes=300_000, gpu="h100")
@@ -37,7 +36,6 @@ def test_measured_figures_name_what_measured_them() -> None:
     for name, figure in load().measured.items():
         assert "make bench-" in figure.source or "footprint" in figure.source or "README.md" in figure.source, name
     assert all(figure.read for part in (load().prices, load().gpus) for figure in part.values())
-    assert topics.RETENTION_DAYS == RETENTION_DAYS
 
 
 def test_a_gpu_that_nobody_timed_is_a_range_and_says_so() -> None:
